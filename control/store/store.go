@@ -4,8 +4,10 @@
 //
 // The store speaks resources, not keys. Reads return fresh copies that are the caller's. Writes are compare-and-swap on the revision of the
 // document: Update retries its function on conflict. Secrets inside documents are Sealed before they come here; the Keyring is the only
-// thing that opens them. Errors to handle: ErrNotFound, ErrExists, ErrConflict, ErrUnavailable (nothing was written, try again: no quorum,
-// disk full); everything else is a bug.
+// thing that opens them. Errors to handle: ErrNotFound, ErrExists, ErrConflict, ErrUnavailable (no quorum, disk full: the reason in words;
+// the write is not known to be done, whole or not at all, so try again); everything else is a bug.
+//
+// Memory and etcd are twins below one interface (kv): keys, documents, operations and claims are the same code on both.
 //
 // Routes, counters and sessions are never stored.
 package store
@@ -43,6 +45,11 @@ type Store interface {
 	UpdateMany(ctx context.Context, ids []resource.ID, fn func([]resource.Object) error) ([]resource.Object, error)
 	// Delete removes the object if it still has revision rev (0: whatever it has).
 	Delete(ctx context.Context, id resource.ID, rev int64) error
+	// Change is the transaction that the writes above are made of: fn sees the documents named by ids and the operation named by op ("":
+	// none) at one revision and says with the Tx what shall be written; all of it happens, or none. fn may be called several times and
+	// its error ends the change and is returned as it is. A PUT writes its document and its operation in one Change, and the end of an
+	// operation is one Change with the end of its document's state, so that no reader sees one without the other.
+	Change(ctx context.Context, ids []resource.ID, op string, fn func(*Tx) error) error
 	// Changed signals, coalesced, after anything changed; it carries nothing: readers read everything. The channel closes with ctx.
 	Changed(ctx context.Context) <-chan struct{}
 
