@@ -1,0 +1,120 @@
+package resource
+
+import "strings"
+
+// CheckProviderState checks a move of serviceProviderProvisioningState. Announcing Provisioning before Provisioned is optional.
+func CheckProviderState(from, to ProviderState) error {
+	const target = "properties.serviceProviderProvisioningState"
+	allowed := map[ProviderState][]ProviderState{
+		NotProvisioned: {Provisioning, Provisioned},
+		Provisioning:   {Provisioned, NotProvisioned},
+		Provisioned:    {Deprovisioning, NotProvisioned, Provisioning},
+		Deprovisioning: {NotProvisioned},
+	}
+	if from == "" {
+		from = NotProvisioned
+	}
+	if _, known := allowed[to]; !known {
+		return invalid(target, "%q is no state; want NotProvisioned, Provisioning, Provisioned or Deprovisioning", to)
+	}
+	if from == to {
+		return nil
+	}
+	for _, s := range allowed[from] {
+		if s == to {
+			return nil
+		}
+	}
+	return refuse(Conflict, CodeConflict, target, "a circuit that is %s may become %v, not %s", from, allowed[from], to)
+}
+
+// HandoffPort is one side of a hand-off.
+type HandoffPort struct {
+	Port   string // "node/port"
+	Tagged bool
+}
+
+// ParseHandoff reads "node/port" or "node/port:tagged"; ok is false for any other form.
+func ParseHandoff(s string) (h HandoffPort, ok bool) {
+	h.Port, h.Tagged = strings.CutSuffix(s, ":tagged")
+	_, _, ok = SplitPort(h.Port)
+	return h, ok && !strings.Contains(h.Port, ":")
+}
+
+// CheckHandoff checks the ports a provider hands a circuit to the customer on: they are on the switch the circuit's cable ends on, belong
+// to the provider, lead nowhere else, and carry no other circuit. Empty sides are allowed: not handed over yet.
+func (w *World) CheckHandoff(c *Circuit, h Handoff) error {
+	pair := w.Fabric.Provider(c.Provider).PortPair(c.Status.PortPair)
+	if err := w.checkHandoffSide(c, pair, h.Primary, true); err != nil {
+		return err
+	}
+	if err := w.checkHandoffSide(c, pair, h.Secondary, false); err != nil {
+		return err
+	}
+	a, _ := ParseHandoff(h.Primary)
+	b, _ := ParseHandoff(h.Secondary)
+	if h.Primary != "" && a.Port == b.Port {
+		return refuse(Invalid, CodePortInUse, "tags.secondaryHandoff", "port %q is the primary hand-off too", b.Port)
+	}
+	return nil
+}
+
+func (w *World) checkHandoffSide(c *Circuit, pair *PortPair, side string, primary bool) error {
+	if side == "" {
+		return nil
+	}
+	target, sw := "tags.secondaryHandoff", ""
+	if primary {
+		target = "tags.primaryHandoff"
+	}
+	if pair != nil && primary {
+		sw = pair.SwitchPrimary
+	} else if pair != nil {
+		sw = pair.SwitchSecondary
+	}
+	h, ok := ParseHandoff(side)
+	if !ok {
+		return invalid(target, "%q is not \"node/port\" or \"node/port:tagged\"", side)
+	}
+	n, port := w.Fabric.Port(h.Port)
+	node, _, _ := SplitPort(sw)
+	switch {
+	case port == nil:
+		return refuse(Invalid, CodeBadReference, target, "there is no port %q", h.Port)
+	case !strings.EqualFold(n.Owner, c.Provider) || n.Role != RoleExchange:
+		return refuse(Forbidden, CodeBadReference, target, "port %q is not on a switch of provider %q", h.Port, c.Provider)
+	case sw == "":
+		return invalid(target, "the circuit's port pair %q ends on no switch of the fabric", c.Status.PortPair)
+	case n.Name != node:
+		return invalid(target, "port %q is not on %q, where the circuit's cable ends", h.Port, node)
+	case port.Underlay || w.isTrunk(h.Port):
+		return refuse(Invalid, CodePortInUse, target, "port %q leads to an edge router or the fabric", h.Port)
+	}
+	return w.checkHandoffFree(c, h.Port, target)
+}
+
+// isTrunk reports whether a port is some port pair's end.
+func (w *World) isTrunk(port string) bool {
+	for _, p := range w.Fabric.Providers {
+		for _, x := range p.PortPairs {
+			if port == x.Primary || port == x.Secondary || port == x.SwitchPrimary || port == x.SwitchSecondary {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (w *World) checkHandoffFree(c *Circuit, port, target string) error {
+	for _, o := range w.Circuits {
+		if o.Meta.ID.Equal(c.Meta.ID) {
+			continue
+		}
+		for _, side := range []string{o.Status.Handoff.Primary, o.Status.Handoff.Secondary} {
+			if h, _ := ParseHandoff(side); h.Port == port {
+				return refuse(Conflict, CodePortInUse, target, "port %q carries the circuit with service key %s", port, o.Status.ServiceKey)
+			}
+		}
+	}
+	return nil
+}
