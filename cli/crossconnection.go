@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v8"
+	"github.com/spf13/pflag"
+
+	"onramp/resource"
+)
+
+// crossConnectionNoun is the provider's view of the circuits ordered from it.
+func crossConnectionNoun() noun {
+	return noun{name: "crossconnection", short: "Cross connections: a provider's side of the circuits ordered from it", role: "provider", verbs: []verb{
+		crossConnectionProvision(), crossConnectionShow(), crossConnectionList(), crossConnectionDeprovision(),
+	}}
+}
+
+// crossConnectionList lists the provider's cross connections.
+func crossConnectionList() verb {
+	return verb{
+		use: "list", short: "List the circuits ordered from this provider, by service key", example: "  onramp crossconnection list",
+		run: func(ctx context.Context, s *session, _ []string) error {
+			xs, err := listCrossConnections(ctx, s)
+			if err != nil {
+				return err
+			}
+			return emit(s, xs, columns[*armnetwork.ExpressRouteCrossConnection]{
+				{"SERVICE KEY", func(x *armnetwork.ExpressRouteCrossConnection) string { return val(x.Name) }},
+				{"PEERING LOCATION", func(x *armnetwork.ExpressRouteCrossConnection) string { return val(x.Properties.PeeringLocation) }},
+				{"BANDWIDTH", func(x *armnetwork.ExpressRouteCrossConnection) string { return mbps(val(x.Properties.BandwidthInMbps)) }},
+				{"S-TAG", func(x *armnetwork.ExpressRouteCrossConnection) string { return number(x.Properties.STag) }},
+				{"PROVIDER STATE", func(x *armnetwork.ExpressRouteCrossConnection) string {
+					return string(val(x.Properties.ServiceProviderProvisioningState))
+				}},
+				{"PROVISIONING", func(x *armnetwork.ExpressRouteCrossConnection) string {
+					return string(val(x.Properties.ProvisioningState))
+				}},
+			}, xs)
+		},
+	}
+}
+
+// listCrossConnections reads all cross connections of the provider's subscription.
+func listCrossConnections(ctx context.Context, s *session) ([]*armnetwork.ExpressRouteCrossConnection, error) {
+	return collect(ctx, s.net.NewExpressRouteCrossConnectionsClient().NewListPager(nil),
+		func(p armnetwork.ExpressRouteCrossConnectionsClientListResponse) []*armnetwork.ExpressRouteCrossConnection {
+			return p.Value
+		})
+}
+
+// findCrossConnection finds a cross connection by its service key, whatever its group.
+func findCrossConnection(ctx context.Context, s *session, key string) (*armnetwork.ExpressRouteCrossConnection, string, error) {
+	xs, err := listCrossConnections(ctx, s)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, x := range xs {
+		if strings.EqualFold(val(x.Name), key) {
+			id, err := resource.ParseID(val(x.ID))
+			return x, id.Group, err
+		}
+	}
+	return nil, "", fmt.Errorf("ResourceNotFound: no cross connection with the service key %s is this provider's (key)", key)
+}
+
+// completeKeys offers service keys.
+func completeKeys(ctx context.Context, s *session, _ []string) ([]string, error) {
+	xs, err := listCrossConnections(ctx, s)
+	var keys []string
+	for _, x := range xs {
+		keys = append(keys, val(x.Name))
+	}
+	return keys, err
+}
+
+// crossConnectionShow describes one cross connection.
+func crossConnectionShow() verb {
+	return verb{
+		use: "show KEY", short: "Describe a cross connection", args: [2]int{1, 1},
+		example: "  onramp crossconnection show 7f1c0000-0000-0000-0000-000000000000", complete: completeKeys,
+		run: func(ctx context.Context, s *session, args []string) error {
+			x, _, err := findCrossConnection(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			return showCrossConnection(s, x)
+		},
+	}
+}
+
+// showCrossConnection prints a cross connection.
+func showCrossConnection(s *session, x *armnetwork.ExpressRouteCrossConnection) error {
+	p := x.Properties
+	if p == nil {
+		p = &armnetwork.ExpressRouteCrossConnectionProperties{}
+	}
+	fields := []field{
+		{"service key", val(x.Name)},
+		{"peering location", val(p.PeeringLocation)},
+		{"bandwidth", mbps(val(p.BandwidthInMbps))},
+		{"s-tag", number(p.STag)},
+		{"primary port", val(p.PrimaryAzurePort)},
+		{"secondary port", val(p.SecondaryAzurePort)},
+		{"primary hand-off", val(x.Tags["primaryHandoff"])},
+		{"secondary hand-off", val(x.Tags["secondaryHandoff"])},
+		{"provider state", string(val(p.ServiceProviderProvisioningState))},
+		{"provider notes", val(p.ServiceProviderNotes)},
+		{"provisioning", string(val(p.ProvisioningState))},
+	}
+	for _, q := range p.Peerings {
+		if q.Properties != nil {
+			fields = append(fields, field{"peering", fmt.Sprintf("%s  vlan %s  peer AS %s", val(q.Name), number(q.Properties.VlanID), number(q.Properties.PeerASN))})
+		}
+	}
+	return describeFields(s, x, fields)
+}
+
+// crossConnectionProvision hands a circuit over to its customer.
+func crossConnectionProvision() verb {
+	var primary, secondary, notes string
+	return verb{
+		use: "provision KEY", short: "Provision a circuit: connect it to the customer's ports and say so", args: [2]int{1, 1},
+		example:  "  onramp crossconnection provision 7f1c0000-0000-0000-0000-000000000000 --primary xchg1/ce1 --secondary xchg1/ce2\n  onramp crossconnection provision KEY --primary xchg1/ce1:tagged --secondary xchg1/ce2:tagged --notes 'cage 12'",
+		complete: completeKeys,
+		flags: func(f *pflag.FlagSet) {
+			f.StringVar(&primary, "primary", "", "customer port of the primary link, NODE/PORT, or NODE/PORT:tagged for every peering by its tag")
+			f.StringVar(&secondary, "secondary", "", "customer port of the secondary link")
+			f.StringVar(&notes, "notes", "", "remark that the customer sees")
+		},
+		run: func(ctx context.Context, s *session, args []string) error {
+			x, group, err := findCrossConnection(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			setTag(x, "primaryHandoff", primary)
+			setTag(x, "secondaryHandoff", secondary)
+			if notes != "" {
+				x.Properties.ServiceProviderNotes = &notes
+			}
+			return done(setProviderState(ctx, s, x, group, armnetwork.ServiceProviderProvisioningStateProvisioned))
+		},
+	}
+}
+
+// setTag sets a tag that has a value.
+func setTag(x *armnetwork.ExpressRouteCrossConnection, name, value string) {
+	if value == "" {
+		return
+	}
+	if x.Tags == nil {
+		x.Tags = map[string]*string{}
+	}
+	x.Tags[name] = &value
+}
+
+// crossConnectionDeprovision takes a circuit back.
+func crossConnectionDeprovision() verb {
+	return verb{
+		use: "deprovision KEY", short: "Take a circuit off the customer's ports, so that it can be deleted", args: [2]int{1, 1},
+		example: "  onramp crossconnection deprovision 7f1c0000-0000-0000-0000-000000000000", complete: completeKeys,
+		run: func(ctx context.Context, s *session, args []string) error {
+			x, group, err := findCrossConnection(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			return done(setProviderState(ctx, s, x, group, armnetwork.ServiceProviderProvisioningStateNotProvisioned))
+		},
+	}
+}
+
+// setProviderState writes the provider's state and prints what became of it.
+func setProviderState(ctx context.Context, s *session, x *armnetwork.ExpressRouteCrossConnection, group string, state armnetwork.ServiceProviderProvisioningState) error {
+	x.Properties.ServiceProviderProvisioningState = &state
+	p, err := s.net.NewExpressRouteCrossConnectionsClient().BeginCreateOrUpdate(ctx, group, val(x.Name), *x, nil)
+	r, err := wait(ctx, s, "cross connection "+val(x.Name), p, err)
+	if err != nil {
+		return err
+	}
+	return showCrossConnection(s, &r.ExpressRouteCrossConnection)
+}
