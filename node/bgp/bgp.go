@@ -41,7 +41,7 @@ type Config struct {
 	PeerAddr       netip.Addr
 	Families       []Family      // nil: IPv4Unicast
 	Keepalive      time.Duration // offered; 0: 60 s
-	HoldTime       time.Duration // offered; 0: 180 s
+	HoldTime       time.Duration // offered; 0: 180 s; below 0: none, the session has no hold timer
 	Passive        bool
 	ConnectRetry   time.Duration // 0: 5 s
 	RestartTime    time.Duration // RFC 4724; 0: helper only
@@ -92,6 +92,7 @@ type Down struct {
 	Err     error  // *Notification where one was sent or received
 	Keep    bool
 	KeepFor time.Duration
+	Kept    []Family // those that Keep is about
 }
 
 // Update is one UPDATE's content for one family. Attrs is nil where only withdrawals came.
@@ -166,6 +167,12 @@ type Status struct {
 	Peer                    Peer // zero unless Established
 	MessagesIn, MessagesOut uint64
 	LastError               string
+	Received                int       // distinct prefixes held from the peer now, all families
+	TreatedAsWithdraw       uint64    // UPDATEs whose prefixes were withdrawn because an attribute was malformed (RFC 7606)
+	AttributesDiscarded     uint64    // attributes dropped because they were malformed or out of place (RFC 7606)
+	LastMalformed           string    // what was wrong with the latest of TreatedAsWithdraw
+	Panics                  uint64    // messages whose decoding failed inside; each cost the session
+	NotSent                 uint64    // announcements that cannot be encoded: no attributes, a next hop of the wrong kind, attributes too large
 	Events                  []Event   // newest last, at most 32
 	NextAttempt             time.Time // zero unless waiting
 }

@@ -1,0 +1,171 @@
+package bgp
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// queue holds what is to be announced, one entry per prefix: the latest word wins. Its size is bounded by the number of distinct prefixes.
+type queue struct {
+	kick chan struct{} // capacity 1; filled when something was put
+
+	mu       sync.Mutex
+	open     bool // only while Established
+	families []Family
+	items    []item
+	index    map[netip.Prefix]int // into items
+	eors     []Family             // markers to send after items
+	refused  uint64               // announcements without attributes or a usable next hop
+}
+
+// item is the latest word on one prefix; attrs is nil for a withdrawal.
+type item struct {
+	prefix netip.Prefix
+	attrs  *Attrs
+	hop    netip.Addr
+}
+
+func newQueue() *queue { return &queue{kick: make(chan struct{}, 1)} }
+
+// start opens the queue, empty, for the given families.
+func (q *queue) start(families []Family) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.clearLocked()
+	q.open, q.families = true, families
+}
+
+// stop empties and closes the queue; what is put from now on is ignored.
+func (q *queue) stop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.clearLocked()
+	q.open = false
+}
+
+func (q *queue) clearLocked() { q.items, q.index, q.eors = nil, nil, nil }
+
+// put merges announcements.
+func (q *queue) put(us []Update) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.open {
+		return
+	}
+	for i := range us {
+		q.putLocked(&us[i])
+	}
+	if len(q.items)+len(q.eors) > 0 {
+		signal(q.kick)
+	}
+}
+
+func (q *queue) putLocked(u *Update) {
+	if !slices.Contains(q.families, u.Family) {
+		return
+	}
+	for _, p := range u.Withdrawn {
+		q.setLocked(item{prefix: p}, u.Family)
+	}
+	if len(u.Reach) > 0 && (u.Attrs == nil || u.NextHop.BitLen() != u.Family.bits()) {
+		q.refused += uint64(len(u.Reach))
+	} else {
+		for _, p := range u.Reach {
+			q.setLocked(item{prefix: p, attrs: u.Attrs, hop: u.NextHop}, u.Family)
+		}
+	}
+	if u.EndOfRIB && !slices.Contains(q.eors, u.Family) {
+		q.eors = append(q.eors, u.Family)
+	}
+}
+
+func (q *queue) setLocked(it item, f Family) {
+	if !it.prefix.IsValid() || familyOf(it.prefix) != f {
+		q.refused++
+		return
+	}
+	it.prefix = it.prefix.Masked()
+	if i, ok := q.index[it.prefix]; ok {
+		q.items[i] = it
+		return
+	}
+	if q.index == nil {
+		q.index = make(map[netip.Prefix]int)
+	}
+	q.index[it.prefix] = len(q.items)
+	q.items = append(q.items, it)
+}
+
+// take removes and returns everything.
+func (q *queue) take() ([]item, []Family) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items, eors := q.items, q.eors
+	q.clearLocked()
+	return items, eors
+}
+
+func (q *queue) refusals() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.refused
+}
+
+// signal fills a channel of capacity 1 that may be full already.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// group is prefixes that go into the same UPDATEs; attrs is nil for withdrawals.
+type group struct {
+	family   Family
+	attrs    *Attrs
+	hop      netip.Addr
+	prefixes []netip.Prefix
+}
+
+type groupKey struct {
+	v4    bool
+	attrs string
+	hop   netip.Addr
+}
+
+// groups sorts items by what they share, in the order of their first appearance, withdrawals first.
+func groups(items []item) []group {
+	type seen struct {
+		attrs *Attrs
+		hop   netip.Addr
+		v4    bool
+	}
+	out := []group{{family: IPv4Unicast}, {family: IPv6Unicast}}
+	byPointer := map[seen]int{}
+	byKey := map[groupKey]int{}
+	for _, it := range items {
+		v4 := it.prefix.Addr().Is4()
+		if it.attrs == nil {
+			i := 0
+			if !v4 {
+				i = 1
+			}
+			out[i].prefixes = append(out[i].prefixes, it.prefix)
+			continue
+		}
+		s := seen{it.attrs, it.hop, v4}
+		i, ok := byPointer[s]
+		if !ok {
+			k := groupKey{v4, it.attrs.Key(), it.hop}
+			if i, ok = byKey[k]; !ok {
+				i = len(out)
+				out = append(out, group{family: familyOf(it.prefix), attrs: it.attrs, hop: it.hop})
+				byKey[k] = i
+			}
+			byPointer[s] = i
+		}
+		out[i].prefixes = append(out[i].prefixes, it.prefix)
+	}
+	return out
+}
