@@ -1,0 +1,44 @@
+# onramp: make help lists the targets. Everything works as root on a fresh Debian 12 with Go, in a clone anywhere.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help deps build test test-race lab labs bench gen lint clean
+
+LAB ?= labs/first-circuit.yaml
+# Programs the tests and labs use, with the Debian package of each.
+PROGRAMS := bird:bird2 vtysh:frr ip:iproute2 iperf3:iperf3 tcpdump:tcpdump ethtool:ethtool ping:iputils-ping traceroute:traceroute ps:procps
+export PATH := $(PATH):/usr/sbin:/sbin:/usr/local/go/bin
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install what is missing from Debian's packages (as root)
+	@scripts/deps $(PROGRAMS)
+
+build: ## build bin/onramp
+	go build -o bin/onramp ./cmd/onramp
+
+lab: deps build ## bring up LAB (labs/first-circuit.yaml) and keep it until Ctrl-C
+	bin/onramp lab up $(LAB)
+
+labs: deps build ## run every lab in labs/ to its end, one after the other
+	@scripts/labs
+
+test: deps build ## everything: vet, unit, repository and story tests, then the labs
+	@scripts/test
+
+test-race: ## the tests of every package under the race detector (slow)
+	go test -race -timeout 20m ./...
+
+bench: build ## benchmarks of the cores and of the packet path (as root)
+	go test -run '^$$' -bench . -benchtime 1s -timeout 20m ./node/... ./control/...
+
+gen: ## compile the XDP program and write its Go bindings (needs clang)
+	go generate ./node/fib/...
+
+lint: ## formatting, vet and the repository's own rules
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	go test ./internal/check
+
+clean: ## remove what was built
+	rm -rf bin out.json
