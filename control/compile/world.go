@@ -1,0 +1,95 @@
+package compile
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"onramp/resource"
+)
+
+// world indexes an Input. Objects that are being deleted are not in it.
+type world struct {
+	fabric      *resource.Fabric
+	circuitList []*resource.Circuit
+	networkList []*resource.Network
+	linkList    []*resource.Connection
+	circuit     map[string]*resource.Circuit
+	network     map[string]*resource.Network
+	gateway     map[string]*resource.Gateway
+	gatewayOf   map[string]*resource.Gateway     // by network key
+	interfaces  map[string][]*resource.Interface // by network key
+	node        map[string]*resource.FabricNode
+	pair        map[string]*resource.PortPair // by provider, lower case, "/" and name
+	location    map[string]*resource.PeeringLocation
+}
+
+func newWorld(in Input) world {
+	w := world{
+		fabric: in.Fabric, circuitList: alive(in.Circuits), networkList: alive(in.Networks), linkList: alive(in.Connections),
+		gatewayOf: map[string]*resource.Gateway{}, interfaces: map[string][]*resource.Interface{},
+	}
+	w.circuit, w.network = byKey(w.circuitList), byKey(w.networkList)
+	gateways := alive(in.Gateways)
+	w.gateway = byKey(gateways)
+	for _, g := range gateways {
+		w.gatewayOf[g.Network().Key()] = g
+	}
+	for _, i := range alive(in.Interfaces) {
+		k := i.Network().Key()
+		w.interfaces[k] = append(w.interfaces[k], i)
+	}
+	w.indexFabric()
+	return w
+}
+
+func (w *world) indexFabric() {
+	w.node, w.pair, w.location = map[string]*resource.FabricNode{}, map[string]*resource.PortPair{}, map[string]*resource.PeeringLocation{}
+	if w.fabric == nil {
+		return
+	}
+	for i := range w.fabric.Nodes {
+		w.node[w.fabric.Nodes[i].Name] = &w.fabric.Nodes[i]
+	}
+	for i := range w.fabric.Locations {
+		w.location[strings.ToLower(w.fabric.Locations[i].Name)] = &w.fabric.Locations[i]
+	}
+	for i := range w.fabric.Providers {
+		p := &w.fabric.Providers[i]
+		for k := range p.PortPairs {
+			w.pair[strings.ToLower(p.Name)+"/"+p.PortPairs[k].Name] = &p.PortPairs[k]
+		}
+	}
+}
+
+func (w *world) pairOf(c *resource.Circuit) *resource.PortPair {
+	return w.pair[strings.ToLower(c.Provider)+"/"+c.Status.PortPair]
+}
+
+// alive drops what is being deleted and orders the rest by key.
+func alive[T resource.Object](all []T) []T {
+	type keyed struct {
+		key string
+		obj T
+	}
+	some := make([]keyed, 0, len(all))
+	for _, o := range all {
+		if o.Head().State != resource.Deleting {
+			some = append(some, keyed{o.Head().ID.Key(), o})
+		}
+	}
+	slices.SortFunc(some, func(a, b keyed) int { return cmp.Compare(a.key, b.key) })
+	sorted := make([]T, len(some))
+	for i := range some {
+		sorted[i] = some[i].obj
+	}
+	return sorted
+}
+
+func byKey[T resource.Object](all []T) map[string]T {
+	m := make(map[string]T, len(all))
+	for _, o := range all {
+		m[o.Head().ID.Key()] = o
+	}
+	return m
+}
