@@ -290,7 +290,8 @@ func (f *FSM) settle(cause string, now time.Time) {
 
 // record keeps the latest events. The endless back and forth of failing attempts to connect takes two places, not all.
 func (f *FSM) record(e Event) {
-	if n := len(f.events); n >= 2 && e.From <= Active && e.To <= Active {
+	trying := func(s State) bool { return s == Connect || s == Active }
+	if n := len(f.events); n >= 2 && trying(e.From) && trying(e.To) {
 		if old := f.events[n-2]; old.From == e.From && old.To == e.To && old.Cause == e.Cause {
 			f.events[n-2] = f.events[n-1]
 			f.events[n-1] = e

@@ -145,10 +145,20 @@ func (f *FSM) unexpected(id LinkID, what string, now time.Time) {
 func (f *FSM) fail(id LinkID, n *Notification, now time.Time) {
 	f.lastErr = n.Error()
 	f.end(id, n, Down{Cause: n.Error(), Err: n}, now)
-	if !f.alive() && f.wanted {
+	f.again(n, now)
+	f.settle(n.Error(), now)
+}
+
+// again sets the next attempt after n ended a connection. What a lost packet, a lost link or an operator can cause is not held against the
+// peer; an error in what it said is.
+func (f *FSM) again(n *Notification, now time.Time) {
+	switch {
+	case f.alive() || !f.wanted:
+	case n.Code == CodeCease || n.Code == codeHold || n.Code == codeSendHold:
+		f.wait(f.cfg.ConnectRetry, now)
+	default:
 		f.punish(now)
 	}
-	f.settle(n.Error(), now)
 }
 
 // end ends a connection with n, keeping the routes where both sides agreed that a NOTIFICATION does not end graceful restart (RFC 8538).
@@ -220,13 +230,7 @@ func (f *FSM) notified(id LinkID, n *Notification, now time.Time) {
 		f.keep(&l, &d, now)
 	}
 	f.drop(id, nil, d, now)
-	if !f.alive() && f.wanted {
-		if n.Code == CodeCease {
-			f.wait(f.cfg.ConnectRetry, now)
-		} else {
-			f.punish(now)
-		}
-	}
+	f.again(n, now)
 	f.settle(n.Error(), now)
 }
 

@@ -95,6 +95,9 @@ func (n *Notification) describe() string {
 		return n.Detail
 	case n.hard():
 		inner := n.unwrap()
+		if inner == nil {
+			return ""
+		}
 		s := inner.name()
 		if d := inner.describe(); d != "" {
 			s += ": " + d
@@ -135,12 +138,12 @@ func (n *Notification) wrapped() *Notification {
 	return &Notification{Code: CodeCease, Subcode: ceaseHardReset, Data: data, Detail: n.Detail}
 }
 
-// unwrap is the NOTIFICATION inside a Hard Reset, or n itself.
+// unwrap is the NOTIFICATION inside a Hard Reset; nil where there is none, or another Hard Reset.
 func (n *Notification) unwrap() *Notification {
-	if !n.hard() || len(n.Data) < 2 || (n.Data[0] == CodeCease && n.Data[1] == ceaseHardReset) {
-		return &Notification{Code: n.Code, Subcode: n.Subcode, Received: n.Received, Detail: n.Detail}
+	if len(n.Data) < 2 || (n.Data[0] == CodeCease && n.Data[1] == ceaseHardReset) {
+		return nil
 	}
-	return &Notification{Code: n.Data[0], Subcode: n.Data[1], Data: n.Data[2:], Received: n.Received, Detail: n.Detail}
+	return &Notification{Code: n.Data[0], Subcode: n.Data[1], Data: n.Data[2:], Received: n.Received}
 }
 
 func (n *Notification) name() string {
