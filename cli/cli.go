@@ -142,6 +142,10 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	if err == nil {
 		return 0
 	}
+	var exit interface{ ExitCode() int }
+	if errors.As(err, &exit) { // a program run for the user has said what it had to say
+		return exit.ExitCode()
+	}
 	var usage *usageError
 	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
 		fmt.Fprintf(stderr, "%s\nSee '%s --help'.\n", err, c.CommandPath())
@@ -159,6 +163,16 @@ func (u *usageError) Error() string { return u.text }
 
 // usagef makes a usageError.
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// Arguments is a cobra argument rule: from least to most positional arguments, else a usage error.
+func Arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return usagef("%s: want %s", c.CommandPath(), c.Use)
+		}
+		return nil
+	}
+}
 
 // readSecret takes a secret from a file, or from the environment variable env when there is no file. Both empty: no secret.
 func readSecret(file, env string) (string, error) {

@@ -47,7 +47,7 @@ Start here:  onramp lab up labs/first-circuit.yaml`,
 // versionCommand prints what was built.
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs, Example: "  onramp version",
+		Use: "version", Short: "Print the version", Args: cli.Arguments(0, 0), Example: "  onramp version",
 		Run: func(c *cobra.Command, _ []string) {
 			fmt.Fprintln(c.OutOrStdout(), version())
 		},
