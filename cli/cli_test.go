@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,7 +126,7 @@ func TestReadSecret(t *testing.T) {
 func answer(status int, body string) error {
 	return runtime.NewResponseError(&http.Response{
 		StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{},
-		Request: &http.Request{Method: http.MethodPut},
+		Request: &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/x"}},
 	})
 }
 
