@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -39,7 +40,11 @@ func describe(err error) string {
 		if e, ok := responseError(re); ok {
 			return e.String()
 		}
-		return fmt.Sprintf("%s: the service answered %d", re.ErrorCode, re.StatusCode)
+		code := re.ErrorCode
+		if code == "" {
+			code = http.StatusText(re.StatusCode)
+		}
+		return fmt.Sprintf("%s: the service answered %d without saying why", code, re.StatusCode)
 	}
 	var auth *azidentity.AuthenticationFailedError
 	if errors.As(err, &auth) {
