@@ -1,0 +1,240 @@
+package lab
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// checker collects broken rules with their lines.
+type checker struct {
+	world *World
+	file  string
+	doc   *ast.File
+	errs  []error
+
+	devices map[string]string // name -> what it is: node, router, host, machine
+	ports   map[string]bool   // "device/port" of nodes and routers -> cabled
+}
+
+var (
+	labName  = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+	itemName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,14}$`)
+	portName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$`)
+)
+
+// fail records a broken rule at a YAML path.
+func (c *checker) fail(path, format string, args ...any) {
+	c.errs = append(c.errs, fmt.Errorf("%s:%d: %s: %s", c.file, lineOf(c.doc, path), strings.TrimPrefix(path, "$."), fmt.Sprintf(format, args...)))
+}
+
+// check runs every rule.
+func (c *checker) check() {
+	c.devices, c.ports = map[string]string{}, map[string]bool{}
+	if !labName.MatchString(c.world.Name) {
+		c.fail("$.name", "%q: want 1 to 32 lower-case letters, digits and dashes", c.world.Name)
+	}
+	c.checkNodes()
+	c.checkRouters()
+	c.checkHosts()
+	c.checkMachines()
+	c.checkCables()
+	c.checkPrincipals()
+	c.checkDrills()
+	c.checkStory("$.story", c.world.Story)
+}
+
+// device takes a name; names are unique in the whole world.
+func (c *checker) device(path, name, kind string) {
+	if !itemName.MatchString(name) {
+		c.fail(path, "name %q: want 1 to 15 lower-case letters, digits and dashes", name)
+	}
+	if have, ok := c.devices[name]; ok {
+		c.fail(path, "name %q is a %s already: names are unique in a world", name, have)
+	}
+	c.devices[name] = kind
+}
+
+func (c *checker) port(path, device, port string) {
+	if !portName.MatchString(port) {
+		c.fail(path, "port %q: want an interface name of 1 to 15 characters", port)
+	}
+	key := device + "/" + port
+	if _, ok := c.ports[key]; ok {
+		c.fail(path, "port %q is there twice", key)
+	}
+	c.ports[key] = false
+}
+
+func (c *checker) checkNodes() {
+	for i, n := range c.world.Fabric.Nodes {
+		at := fmt.Sprintf("$.fabric.nodes[%d]", i)
+		c.device(at, n.Name, "node")
+		for j, p := range n.Ports {
+			c.port(fmt.Sprintf("%s.ports[%d]", at, j), n.Name, p.Name)
+			if p.Underlay {
+				c.ports[n.Name+"/"+p.Name] = true // cabled to the fabric
+				if !n.VTEP.IsValid() {
+					c.fail(at, "node %q has an underlay port but no vtep", n.Name)
+				}
+			}
+		}
+	}
+}
+
+func (c *checker) checkRouters() {
+	for i, r := range c.world.Routers {
+		at := fmt.Sprintf("$.routers[%d]", i)
+		c.device(at, r.Name, "router")
+		if r.Kind != "bird" && r.Kind != "frr" {
+			c.fail(at+".kind", "%q: want bird or frr", r.Kind)
+		}
+		if r.ASN == 0 {
+			c.fail(at, "asn is missing")
+		}
+		if !r.RouterID.Is4() {
+			c.fail(at, "routerId is missing or not IPv4")
+		}
+		if r.LAN == "" || !r.Address.IsValid() {
+			c.fail(at, "lan and address are needed")
+		}
+		for j, u := range r.Uplinks {
+			c.checkUplink(fmt.Sprintf("%s.uplinks[%d]", at, j), r, u)
+		}
+	}
+}
+
+func (c *checker) checkUplink(at string, r Router, u Uplink) {
+	c.port(at, r.Name, u.Port)
+	if u.Port == "lan0" {
+		c.fail(at+".port", "lan0 is the router's port on the LAN")
+	}
+	if !u.Address.IsValid() || !u.Address.Masked().Contains(u.Peer) || u.Peer == u.Address.Addr() {
+		c.fail(at, "peer %s must be another address of %s", u.Peer, u.Address)
+	}
+	if len(u.Key) > 25 {
+		c.fail(at+".key", "longer than 25 characters")
+	}
+	if u.Tag != 0 {
+		c.fail(at+".tag", "a router of this lab hands over untagged frames; take an untagged hand-off port of the exchange")
+	}
+	if u.HoldTime != 0 && (u.HoldTime < 3e9 || u.Keepalive > u.HoldTime) {
+		c.fail(at, "holdTime %s: want at least 3s and not less than keepalive", u.HoldTime)
+	}
+}
+
+func (c *checker) checkHosts() {
+	for i, h := range c.world.Hosts {
+		at := fmt.Sprintf("$.hosts[%d]", i)
+		c.device(at, h.Name, "host")
+		if h.LAN == "" || !h.Address.IsValid() {
+			c.fail(at, "lan and address are needed")
+			continue
+		}
+		for _, g := range h.Gateways {
+			if !h.Address.Masked().Contains(g) {
+				c.fail(at+".gateways", "%s is not on %s", g, h.Address.Masked())
+			}
+		}
+	}
+}
+
+func (c *checker) checkMachines() {
+	for i, m := range c.world.Machines {
+		at := fmt.Sprintf("$.machines[%d]", i)
+		c.device(at, m.Name, "machine")
+		if used, ok := c.ports[m.Port]; !ok {
+			c.fail(at+".port", "no node has a port %q", m.Port)
+		} else if used {
+			c.fail(at+".port", "%q is cabled already", m.Port)
+		}
+		c.ports[m.Port] = true
+	}
+}
+
+func (c *checker) checkCables() {
+	for i, l := range c.world.Cables {
+		at := fmt.Sprintf("$.cables[%d]", i)
+		for side, end := range map[string]string{"a": l.A, "b": l.B} {
+			used, ok := c.ports[end]
+			switch {
+			case !ok:
+				c.fail(at+"."+side, "no node or router has a port %q", end)
+			case used:
+				c.fail(at+"."+side, "port %q is cabled already", end)
+			}
+			c.ports[end] = true
+		}
+	}
+	for i, r := range c.world.Routers {
+		for j, u := range r.Uplinks {
+			if !c.ports[r.Name+"/"+u.Port] {
+				c.fail(fmt.Sprintf("$.routers[%d].uplinks[%d]", i, j), "port %s/%s has no cable", r.Name, u.Port)
+			}
+		}
+	}
+}
+
+func (c *checker) checkPrincipals() {
+	seen := map[string]bool{}
+	for i, p := range c.world.Fabric.Principals {
+		at := fmt.Sprintf("$.fabric.principals[%d]", i)
+		if seen[p.Name] {
+			c.fail(at, "principal %q is there twice", p.Name)
+		}
+		seen[p.Name] = true
+		if p.ClientID == "" || p.Secret == "" {
+			c.fail(at, "principal %q needs clientId and secret", p.Name)
+		}
+	}
+}
+
+// place checks a name that must be a place packets can start from.
+func (c *checker) place(at, name string) {
+	if _, ok := c.devices[name]; !ok {
+		c.fail(at, "no node, router, host or machine is named %q", name)
+	}
+}
+
+func (c *checker) stream(at string, s Stream) {
+	c.place(at+".from", s.From)
+	c.place(at+".to", s.To)
+}
+
+func (c *checker) cable(at, link string) {
+	if _, ok := c.world.findCable(link); !ok {
+		c.fail(at, "no cable %q: name it by one of its ports, or as device-device", link)
+	}
+}
+
+func (c *checker) checkDrills() {
+	seen := map[string]bool{}
+	for i, d := range c.world.Drills {
+		at := fmt.Sprintf("$.drills[%d]", i)
+		if d.Name == "" || seen[d.Name] {
+			c.fail(at, "drill name %q is missing or there twice", d.Name)
+		}
+		seen[d.Name] = true
+		c.cable(at+".link", d.Link)
+		c.stream(at+".stream", d.Stream)
+		for j, s := range d.Back {
+			c.session(fmt.Sprintf("%s.back[%d]", at, j), s)
+		}
+	}
+}
+
+func (c *checker) session(at string, s SessionRef) {
+	r, ok := c.world.router(s.Router)
+	if !ok {
+		c.fail(at, "no router is named %q", s.Router)
+		return
+	}
+	for _, u := range r.Uplinks {
+		if u.Peer == s.Peer {
+			return
+		}
+	}
+	c.fail(at, "router %s has no peer %s", s.Router, s.Peer)
+}

@@ -1,0 +1,148 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// settleTime is how long a stream runs before the first deed under it.
+const settleTime = 500 * time.Millisecond
+
+// drill takes a cable out and puts it back under a stream.
+func (l *Lab) drill(ctx context.Context, d CableDrill) (string, error) {
+	if d.Down == 0 {
+		d.Down = 3 * time.Second
+	}
+	if d.After == 0 {
+		d.After = time.Second
+	}
+	st, err := l.startStream(d.Stream, streamPort)
+	if err != nil {
+		return "", err
+	}
+	err = l.pull(ctx, d)
+	flows := st.stop()
+	if err != nil {
+		return "", err
+	}
+	r := DrillReport{Name: d.Name, Directions: flows}
+	for _, f := range flows {
+		r.Sent, r.Lost, r.BlackoutMS = r.Sent+f.Sent, r.Lost+f.Lost, max(r.BlackoutMS, f.BlackoutMS)
+	}
+	l.report.add(func() { l.report.Drills = append(l.report.Drills, r) })
+	text := fmt.Sprintf("%d sent, lost %d → and %d ←, longest black-out %.0f ms", r.Sent, flows[0].Lost, flows[1].Lost, r.BlackoutMS)
+	switch {
+	case d.MaxLost > 0 && r.Lost > d.MaxLost:
+		return "", fmt.Errorf("lost more than %d packets: %s", d.MaxLost, text)
+	case d.MaxBlackout > 0 && r.BlackoutMS > float64(d.MaxBlackout.Milliseconds()):
+		return "", fmt.Errorf("black-out longer than %s: %s", d.MaxBlackout, text)
+	}
+	return text, nil
+}
+
+// pull is what happens under the stream. The cable is put back whatever happens.
+func (l *Lab) pull(ctx context.Context, d CableDrill) error {
+	if err := pause(ctx, settleTime); err != nil {
+		return err
+	}
+	if err := l.cut(d.Link, true); err != nil {
+		return err
+	}
+	err := pause(ctx, d.Down)
+	if err := errors.Join(err, l.cut(d.Link, false)); err != nil {
+		return err
+	}
+	for _, s := range d.Back {
+		if err := l.waitSession(ctx, s, false, 30*time.Second); err != nil {
+			return fmt.Errorf("after the cable is back: %w", err)
+		}
+	}
+	return pause(ctx, d.After)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// kill ends a process under a stream, starts it again after a while, and waits until the API tells the same as before.
+func (l *Lab) kill(ctx context.Context, as string, group string, k Kill) (string, error) {
+	p, err := l.process(k.Process)
+	if err != nil {
+		return "", err
+	}
+	before, err := l.view(ctx, as, group, k)
+	if err != nil {
+		return "", fmt.Errorf("look before: %w", err)
+	}
+	st, err := l.startStream(k.Stream, streamPort)
+	if err != nil {
+		return "", err
+	}
+	if err := pause(ctx, settleTime); err != nil {
+		st.stop()
+		return "", err
+	}
+	equal, err := l.killAndRestart(ctx, p, as, group, k, before)
+	flows := st.stop()
+	if err != nil {
+		return "", err
+	}
+	r := KillReport{Process: k.Process, DownSeconds: k.For.Seconds(), EqualSeconds: equal.Seconds()}
+	for _, f := range flows {
+		r.Sent, r.Lost, r.BlackoutMS = r.Sent+f.Sent, r.Lost+f.Lost, max(r.BlackoutMS, f.BlackoutMS)
+	}
+	l.report.add(func() { l.report.Kills = append(l.report.Kills, r) })
+	text := fmt.Sprintf("%d sent, %d lost, longest black-out %.0f ms; all as before %.1f s after the restart", r.Sent, r.Lost, r.BlackoutMS, r.EqualSeconds)
+	if r.Lost > k.MaxLost {
+		return "", fmt.Errorf("lost more than %d packets: %s", k.MaxLost, text)
+	}
+	return text, nil
+}
+
+// killAndRestart returns how long after the restart the view was as before.
+func (l *Lab) killAndRestart(ctx context.Context, p Process, as, group string, k Kill, before string) (time.Duration, error) {
+	if err := p.kill(ctx); err != nil {
+		return 0, err
+	}
+	perr := pause(ctx, k.For)
+	began := time.Now()
+	if err := l.restart(ctx, p); err != nil || perr != nil {
+		return 0, errors.Join(perr, err)
+	}
+	settle := k.Settle
+	if settle == 0 {
+		settle = 30 * time.Second
+	}
+	err := poll(ctx, settle, 200*time.Millisecond, func() error {
+		after, err := l.view(ctx, as, group, k)
+		if err != nil {
+			return err
+		}
+		if after != before {
+			return fmt.Errorf("the API tells something else than before: %s", firstDifference(before, after))
+		}
+		return nil
+	})
+	took := time.Since(began)
+	if err != nil {
+		return took, err
+	}
+	return took, pause(ctx, settleTime)
+}
+
+// firstDifference shows where two texts part.
+func firstDifference(a, b string) string {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	cut := func(s string) string { return s[max(0, i-60):min(len(s), i+100)] }
+	return fmt.Sprintf("before …%s…, after …%s…", cut(a), cut(b))
+}
