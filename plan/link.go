@@ -8,7 +8,8 @@ import (
 // Link is the node's end of the line to control. The node always calls; control never dials a node, so that nodes may sit behind
 // firewalls and in namespaces. Twins: Client (HTTP, Unix socket or TLS) and a memory one beside Hub.
 type Link interface {
-	// Next waits for work: a plan newer than have, or queries. It returns an empty Work when the wait is over (tens of seconds).
+	// Next waits for work: a plan newer than have, or queries. It returns an empty Work when the wait is over (tens of seconds). After
+	// a restart of control a plan may come once more with the generation the node has; it must be applied, the content may differ.
 	Next(ctx context.Context, have int64) (Work, error)
 	// Report posts the newest observation; control keeps only the last.
 	Report(ctx context.Context, r Report) error
