@@ -1,0 +1,560 @@
+package fib
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+)
+
+// applied is one Apply under way: the new names' ids and the keyed tables as they shall be.
+type applied struct {
+	k        *Kernel
+	c        Config
+	ports    map[string]uint32 // slot in tx
+	policers map[string]uint32
+	peers    map[string]string // crossconnects, both ways
+
+	classes map[cClassKey]uint32
+	tunnels map[cTunnelKey]uint32
+	punts   map[uint32]uint32
+	locals6 map[cLocal6Key]uint32
+	spots   map[spot]bool
+}
+
+// Apply implements FIB. Order: what others point to, then what points to it; then programs; then removals in the reverse order.
+func (k *Kernel) Apply(c Config) error {
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("apply forwarding configuration: %w", err)
+	}
+	a := &applied{
+		k: k, c: c, ports: map[string]uint32{}, policers: map[string]uint32{}, peers: map[string]string{},
+		classes: map[cClassKey]uint32{}, tunnels: map[cTunnelKey]uint32{}, punts: map[uint32]uint32{}, locals6: map[cLocal6Key]uint32{},
+		spots: map[spot]bool{},
+	}
+	for _, x := range c.Crossconnects {
+		a.peers[x.A], a.peers[x.B] = x.B, x.A
+	}
+	for _, step := range []func() error{a.settings, a.addPolicers, a.addPorts, a.addUnderlays, a.addDomains, a.addAttachments,
+		a.addLocals, a.open, a.attach, a.remove} {
+		if err := step(); err != nil {
+			return fmt.Errorf("apply forwarding configuration: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *applied) settings() error {
+	s := *a.k.settings.at(0)
+	s.Vtep, s.Seed = [4]byte{}, 0
+	if a.c.VTEP.IsValid() {
+		s.Vtep = a.c.VTEP.As4()
+	}
+	s.Seed = flowSeed(a.c.VTEP)
+	store(a.k.settings.at(0), s)
+	return nil
+}
+
+func (a *applied) addPolicers() error {
+	for _, p := range a.c.Policers {
+		id, fresh, err := a.k.names.give(kindPolicer, p.Name)
+		if err != nil {
+			return fmt.Errorf("policer: %w", err)
+		}
+		if fresh {
+			if err := a.k.objs.Policed.Put(id, make([]cPoliced, ebpf.MustPossibleCPU())); err != nil {
+				return fmt.Errorf("policer %q: clear counters: %w", p.Name, err)
+			}
+		}
+		rec := a.k.policers.at(id)
+		cost, burst := bucket(p)
+		set64(&rec.Cost, cost)
+		set64(&rec.Burst, burst)
+		a.policers[p.Name] = id
+	}
+	return nil
+}
+
+// addPorts gives ports their slots to leave by.
+func (a *applied) addPorts() error {
+	for _, p := range a.c.Ports {
+		id, _, err := a.k.names.give(kindPort, p.Name)
+		if err != nil {
+			return fmt.Errorf("port: %w", err)
+		}
+		a.ports[p.Name] = id
+		var now uint32
+		if err := a.k.objs.Tx.Lookup(id, &now); err == nil && now == uint32(p.Ifindex) {
+			continue
+		}
+		if err := a.k.objs.Tx.Put(id, uint32(p.Ifindex)); err != nil {
+			return fmt.Errorf("port %q: interface %d: %w", p.Name, p.Ifindex, err)
+		}
+	}
+	a.k.ports = map[string]Port{}
+	for _, p := range a.c.Ports {
+		a.k.ports[p.Name] = p
+	}
+	return nil
+}
+
+func (a *applied) addUnderlays() error {
+	for _, at := range a.c.Attachments {
+		if at.VNI == 0 {
+			continue
+		}
+		id, fresh, err := a.k.names.give(kindUnderlay, at.Remote.String())
+		if err != nil {
+			return fmt.Errorf("underlay: %w", err)
+		}
+		if fresh {
+			store(a.k.underlays.at(id), cUnderlay{})
+		}
+		rec := *a.k.underlays.at(id)
+		rec.Remote, rec.Local = at.Remote.As4(), a.c.VTEP.As4()
+		store(a.k.underlays.at(id), rec)
+		if n, ok := a.k.underlay[at.Remote]; ok {
+			a.k.setUnderlay(id, n)
+		}
+	}
+	return nil
+}
+
+func (a *applied) addDomains() error {
+	for _, name := range a.c.Domains {
+		if err := a.k.addDomain(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addAttachments gives ids first, because crossconnects point both ways.
+func (a *applied) addAttachments() error {
+	for _, at := range a.c.Attachments {
+		id, fresh, err := a.k.names.give(kindAttachment, at.Name)
+		if err != nil {
+			return fmt.Errorf("attachment: %w", err)
+		}
+		if fresh {
+			if err := a.k.clearAttachment(id); err != nil {
+				return fmt.Errorf("attachment %q: %w", at.Name, err)
+			}
+			set32(&a.k.attachments.at(id).Up, 1)
+		}
+		a.k.byName[at.Name] = &attachmentState{id: id, cfg: at}
+	}
+	for _, at := range a.c.Attachments {
+		id := a.k.byName[at.Name].id
+		rec := a.record(at)
+		rec.Up = a.k.attachments.at(id).Up
+		store(a.k.attachments.at(id), rec)
+		a.keys(at, id)
+	}
+	return nil
+}
+
+func (k *Kernel) clearAttachment(id uint32) error {
+	store(k.attachments.at(id), cAttachment{})
+	return errors.Join(
+		k.objs.Counts.Put(id, make([]cCount, ebpf.MustPossibleCPU())),
+		k.objs.Limits.Put(id, [4]uint64{}),
+	)
+}
+
+func (a *applied) record(at Attachment) cAttachment {
+	rec := cAttachment{
+		Stag: at.STag, Ctag: at.CTag, Tpid: [2]byte{0x81, 0}, Mtu: uint16(mtuOf(at, a.k.ports[at.Port])),
+		Port: a.ports[at.Port], Punt: uint32(at.PuntIfindex), Vni: at.VNI,
+		Ingress: a.policers[at.Ingress], Egress: a.policers[at.Egress],
+	}
+	copy(rec.Mac[:], at.MAC)
+	if t := a.k.ports[at.Port].OuterEtherType; t != 0 {
+		rec.Tpid = [2]byte{byte(t >> 8), byte(t)}
+	}
+	if at.VNI != 0 {
+		rec.Flags |= attTunnel
+		rec.Underlay = a.k.names.id(kindUnderlay, at.Remote.String())
+	}
+	if peer := a.peers[at.Name]; peer != "" {
+		rec.Flags |= attCrossconnect
+		rec.Peer = a.k.byName[peer].id
+	} else {
+		rec.Domain = a.k.tables[at.Domain].id
+	}
+	if at.AnyCTag {
+		rec.Flags |= attAnyCTag
+	}
+	switch at.SourceCheck {
+	case SourceLoose:
+		rec.Flags |= attLoose
+	case SourceStrict:
+		rec.Flags |= attStrict
+	}
+	if addr := icmpSource(at); addr.IsValid() {
+		rec.Address = addr.As4()
+	}
+	return rec
+}
+
+// mtuOf is the L3 bytes an attachment carries.
+func mtuOf(at Attachment, p Port) int {
+	mtu := at.MTU
+	if mtu == 0 {
+		mtu = 1500
+	}
+	if p.MTU > 0 {
+		mtu = min(mtu, p.MTU)
+	}
+	return min(mtu, 0xffff)
+}
+
+// icmpSource is the first own IPv4 address, which errors come from.
+func icmpSource(at Attachment) netip.Addr {
+	for _, l := range at.Locals {
+		if l.Is4() {
+			return l
+		}
+	}
+	return netip.Addr{}
+}
+
+// keys collects what leads to the attachment.
+func (a *applied) keys(at Attachment, id uint32) {
+	switch {
+	case at.VNI != 0:
+		a.tunnels[cTunnelKey{Vni: at.VNI, Remote: at.Remote.As4()}] = id
+		a.tunnels[cTunnelKey{Vni: at.VNI}] = id
+	default:
+		key := cClassKey{Ifindex: uint32(a.k.ports[at.Port].Ifindex), Stag: at.STag, Ctag: at.CTag}
+		if at.AnyCTag {
+			key.Ctag = tagAny
+		}
+		a.classes[key] = id
+		if at.STag != 0 {
+			key.Ctag = tagExists
+			a.classes[key] = id
+		}
+	}
+	if at.PuntIfindex != 0 {
+		a.punts[uint32(at.PuntIfindex)] = id
+		a.spots[spot{rolePunt, at.PuntIfindex}] = true
+	}
+	if at.KernelIfindex != 0 {
+		a.spots[spot{roleKernel, at.KernelIfindex}] = true
+	}
+	for _, l := range at.Locals {
+		if l.Is6() && at.Domain != "" {
+			a.locals6[cLocal6Key{Domain: a.k.tables[at.Domain].id, Addr: l.As16()}] = id
+		}
+	}
+}
+
+// addLocals makes own addresses routes to the node itself.
+func (a *applied) addLocals() error {
+	want := map[string]map[prefix]uint32{}
+	for _, at := range a.c.Attachments {
+		for _, l := range at.Locals {
+			if at.Domain == "" || !l.Is4() {
+				continue
+			}
+			if want[at.Domain] == nil {
+				want[at.Domain] = map[prefix]uint32{}
+			}
+			p, _ := prefixOf(netip.PrefixFrom(l, 32))
+			want[at.Domain][p] = a.k.byName[at.Name].id
+		}
+	}
+	for _, name := range a.c.Domains {
+		if err := a.k.setLocals(a.k.tables[name], want[name]); err != nil {
+			return fmt.Errorf("own addresses of domain %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (k *Kernel) setLocals(d *domainState, want map[prefix]uint32) error {
+	old := d.locals
+	d.locals = map[prefix]uint32{}
+	for p, id := range want {
+		g, err := k.paths.groupOf(groupLocal, []neighbour{{attachment: id}})
+		if err != nil {
+			return err
+		}
+		d.locals[p] = g
+		d.table.put(p.addr(), p.len(), g)
+	}
+	for p := range old {
+		if d.locals[p] == 0 {
+			d.table.put(p.addr(), p.len(), d.routes[p])
+		}
+	}
+	var err error
+	if d.old == nil {
+		err = k.commit(d.table)
+	}
+	for _, g := range old {
+		k.paths.release(g)
+	}
+	return err
+}
+
+// open lets traffic in: keys last, because they lead to all the rest.
+func (a *applied) open() error {
+	o := a.k.objs
+	ports := map[uint32]cPort{}
+	for _, p := range a.c.Ports {
+		rec := cPort{Tpid: [2]byte{0x81, 0}}
+		if t := p.OuterEtherType; t != 0 {
+			rec.Tpid = [2]byte{byte(t >> 8), byte(t)}
+		}
+		if p.Underlay {
+			rec.Flags |= portUnderlay
+		}
+		ports[uint32(p.Ifindex)] = rec
+		a.spots[spot{rolePort, p.Ifindex}] = true
+	}
+	return errors.Join(putAll(o.Locals6, a.locals6), putAll(o.Punts, a.punts), putAll(o.Tunnels, a.tunnels),
+		putAll(o.Classes, a.classes), putAll(o.Ports, ports))
+}
+
+func (a *applied) attach() error {
+	for _, r := range []role{roleKernel, rolePunt, rolePort} {
+		for s := range a.spots {
+			if s.role != r {
+				continue
+			}
+			if err := a.k.links.attach(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remove takes away what the configuration has no more: programs, keys, then what the keys led to.
+func (a *applied) remove() error {
+	k, o := a.k, a.k.objs
+	ports := map[uint32]cPort{}
+	for _, p := range a.c.Ports {
+		ports[uint32(p.Ifindex)] = cPort{}
+	}
+	errs := []error{k.links.keep(a.spots), keepOnly(o.Ports, ports), keepOnly(o.Classes, a.classes), keepOnly(o.Tunnels, a.tunnels),
+		keepOnly(o.Punts, a.punts), keepOnly(o.Locals6, a.locals6)}
+
+	keep := map[kind]map[string]bool{kindPort: {}, kindAttachment: {}, kindDomain: {}, kindPolicer: {}, kindUnderlay: {}}
+	for _, p := range a.c.Ports {
+		keep[kindPort][p.Name] = true
+	}
+	for _, at := range a.c.Attachments {
+		keep[kindAttachment][at.Name] = true
+		if at.VNI != 0 {
+			keep[kindUnderlay][at.Remote.String()] = true
+		}
+	}
+	for _, d := range a.c.Domains {
+		keep[kindDomain][d] = true
+	}
+	for _, p := range a.c.Policers {
+		keep[kindPolicer][p.Name] = true
+	}
+	a.publish()
+	return errors.Join(append(errs, k.forget(keep))...)
+}
+
+// publish lets Counters see the new names.
+func (a *applied) publish() {
+	v := view{attachments: map[string]uint32{}, policers: a.policers}
+	for _, at := range a.c.Attachments {
+		v.attachments[at.Name] = a.k.byName[at.Name].id
+	}
+	a.k.mu.Lock()
+	defer a.k.mu.Unlock()
+	v.closed = a.k.view.closed
+	a.k.view = v
+}
+
+// forget frees what keep does not hold; ids are used again only when no packet in flight has them.
+func (k *Kernel) forget(keep map[kind]map[string]bool) error {
+	for name := range k.tables {
+		if !keep[kindDomain][name] {
+			k.dropDomain(name)
+		}
+	}
+	for name := range k.byName {
+		if !keep[kindAttachment][name] {
+			delete(k.byName, name)
+		}
+	}
+	for remote := range k.underlay {
+		if !keep[kindUnderlay][remote.String()] {
+			delete(k.underlay, remote)
+		}
+	}
+	var errs []error
+	some := false
+	for _, kd := range []kind{kindDomain, kindAttachment, kindUnderlay, kindPolicer, kindPort} {
+		ids, err := k.names.forget(kd, keep[kd])
+		errs = append(errs, err)
+		for _, id := range ids {
+			some = true
+			errs = append(errs, k.bury(kd, id))
+		}
+	}
+	if some {
+		errs = append(errs, k.settle(true))
+	}
+	return errors.Join(errs...)
+}
+
+// bury clears what a forgotten id named.
+func (k *Kernel) bury(kd kind, id uint32) error {
+	switch kd {
+	case kindDomain:
+		if root := k.domains.at(id).Root; root != 0 { // an earlier process's, never taken over
+			d := &domainState{id: id, old: &oldTable{}}
+			d.old.words, d.old.entries, d.old.groups = inherited(k.memory, root)
+			set32(&k.domains.at(id).Root, 0)
+			k.dropOld(d)
+		}
+	case kindAttachment:
+		set32(&k.attachments.at(id).Up, 0)
+		if err := k.dropHosts(id); err != nil {
+			return err
+		}
+		k.paths.forget(id)
+		return k.retire(id)
+	case kindUnderlay:
+		store(k.underlays.at(id), cUnderlay{})
+	case kindPort:
+		if err := k.objs.Tx.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("free port slot %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// SetNeighbor implements FIB.
+func (k *Kernel) SetNeighbor(attachment string, addr netip.Addr, mac net.HardwareAddr) error {
+	at := k.byName[attachment]
+	if at == nil {
+		return fmt.Errorf("neighbour %v: no attachment %q", addr, attachment)
+	}
+	if mac != nil && len(mac) != 6 {
+		return fmt.Errorf("neighbour %v: MAC %v is not an Ethernet address", addr, mac)
+	}
+	addr = addr.Unmap()
+	if mac == nil {
+		if err := k.dropHost(at.id, addr); err != nil {
+			return err
+		}
+	}
+	adj, err := k.paths.tell(neighbour{at.id, addr}, mac)
+	if err != nil || mac == nil || !addr.Is4() {
+		return err
+	}
+	if err := k.objs.Hosts.Put(cHostKey{Attachment: at.id, Addr: addr.As4()}, adj.id); err != nil {
+		return fmt.Errorf("neighbour %v of %q: %w", addr, attachment, err)
+	}
+	return nil
+}
+
+func (k *Kernel) dropHost(id uint32, addr netip.Addr) error {
+	if !addr.Is4() {
+		return nil
+	}
+	err := k.objs.Hosts.Delete(cHostKey{Attachment: id, Addr: addr.As4()})
+	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("forget neighbour %v: %w", addr, err)
+	}
+	return nil
+}
+
+func (k *Kernel) dropHosts(id uint32) error {
+	var errs []error
+	for n := range k.paths.adj {
+		if n.attachment == id {
+			errs = append(errs, k.dropHost(id, n.addr))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// SetAttachmentUp implements FIB.
+func (k *Kernel) SetAttachmentUp(attachment string, up bool) error {
+	at := k.byName[attachment]
+	if at == nil {
+		return fmt.Errorf("attachment %q: no such attachment", attachment)
+	}
+	v := uint32(0)
+	if up {
+		v = 1
+	}
+	set32(&k.attachments.at(at.id).Up, v)
+	return nil
+}
+
+// SetUnderlayNeighbor tells by which port and to which MAC a remote tunnel end point is reached: its own, or a router's. nil: not known.
+// It may come before the attachments that use it.
+func (k *Kernel) SetUnderlayNeighbor(remote netip.Addr, port string, mac net.HardwareAddr) error {
+	if mac != nil && len(mac) != 6 {
+		return fmt.Errorf("underlay neighbour %v: MAC %v is not an Ethernet address", remote, mac)
+	}
+	n := underlayNeighbour{port, mac}
+	k.underlay[remote] = n
+	id := k.names.id(kindUnderlay, remote.String())
+	if id == 0 {
+		return nil
+	}
+	if _, ok := k.ports[port]; !ok {
+		return fmt.Errorf("underlay neighbour %v: no port %q", remote, port)
+	}
+	k.setUnderlay(id, n)
+	return nil
+}
+
+func (k *Kernel) setUnderlay(id uint32, n underlayNeighbour) {
+	rec := *k.underlays.at(id)
+	p, ok := k.ports[n.port]
+	if !ok {
+		return
+	}
+	rec.Port = k.names.id(kindPort, n.port)
+	copy(rec.Own[:], p.MAC)
+	rec.MacUp = macUp(n.mac)
+	store(k.underlays.at(id), rec)
+}
+
+// putAll puts every entry; keys that stay keep being there at every moment.
+func putAll[K comparable, V any](m *ebpf.Map, want map[K]V) error {
+	for key, v := range want {
+		if err := m.Put(key, v); err != nil {
+			return fmt.Errorf("put into %v: %w", m, err)
+		}
+	}
+	return nil
+}
+
+// keepOnly deletes every entry whose key is not in want.
+func keepOnly[K comparable, V any](m *ebpf.Map, want map[K]V) error {
+	var key K
+	var v V
+	var gone []K
+	it := m.Iterate()
+	for it.Next(&key, &v) {
+		if _, ok := want[key]; !ok {
+			gone = append(gone, key)
+		}
+	}
+	if err := it.Err(); err != nil {
+		return fmt.Errorf("read %v: %w", m, err)
+	}
+	for _, key := range gone {
+		if err := m.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("delete from %v: %w", m, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package fib
+
+import (
+	"errors"
+	"slices"
+)
+
+// errFull is wrapped with what is full and the option that raises it.
+var errFull = errors.New("table full")
+
+// blocks gives out runs of consecutive indexes of an array. What is freed may still be read by packets in flight, so that it waits in
+// limbo until settle, which the owner calls after a grace period.
+type blocks struct {
+	next, end uint32
+	free      map[uint32][]uint32 // by length
+	limbo     []block
+	held      uint32 // indexes in limbo
+	used      uint32
+}
+
+type block struct{ base, n uint32 }
+
+func newBlocks(first, end uint32) *blocks {
+	return &blocks{next: first, end: end, free: map[uint32][]uint32{}}
+}
+
+// take answers n consecutive indexes, or false when there are none.
+func (b *blocks) take(n uint32) (uint32, bool) {
+	if n == 0 {
+		return 0, true
+	}
+	if base, ok := b.pop(n); ok {
+		b.used += n
+		return base, true
+	}
+	if b.end-b.next >= n {
+		base := b.next
+		b.next += n
+		b.used += n
+		return base, true
+	}
+	return b.split(n)
+}
+
+func (b *blocks) pop(n uint32) (uint32, bool) {
+	l := b.free[n]
+	if len(l) == 0 {
+		return 0, false
+	}
+	base := l[len(l)-1]
+	if len(l) == 1 {
+		delete(b.free, n)
+	} else {
+		b.free[n] = l[:len(l)-1]
+	}
+	return base, true
+}
+
+// split cuts the smallest larger free block; when there is none, neighbours are joined first.
+func (b *blocks) split(n uint32) (uint32, bool) {
+	for _, joined := range []bool{false, true} {
+		if joined {
+			b.join()
+		}
+		best := uint32(0)
+		for size := range b.free {
+			if size >= n && (best == 0 || size < best) {
+				best = size
+			}
+		}
+		if best == 0 {
+			continue
+		}
+		base, _ := b.pop(best)
+		if best > n {
+			b.free[best-n] = append(b.free[best-n], base+n)
+		}
+		b.used += n
+		return base, true
+	}
+	return 0, false
+}
+
+func (b *blocks) join() {
+	var all []block
+	for n, bases := range b.free {
+		for _, base := range bases {
+			all = append(all, block{base, n})
+		}
+	}
+	clear(b.free)
+	slices.SortFunc(all, func(x, y block) int { return int(x.base) - int(y.base) })
+	for i := 0; i < len(all); {
+		cur := all[i]
+		for i++; i < len(all) && all[i].base == cur.base+cur.n; i++ {
+			cur.n += all[i].n
+		}
+		b.free[cur.n] = append(b.free[cur.n], cur.base)
+	}
+}
+
+// give frees a block into limbo.
+func (b *blocks) give(base, n uint32) {
+	if n == 0 {
+		return
+	}
+	b.limbo = append(b.limbo, block{base, n})
+	b.held += n
+	b.used -= n
+}
+
+// settle makes what was in limbo free.
+func (b *blocks) settle() {
+	for _, l := range b.limbo {
+		b.free[l.n] = append(b.free[l.n], l.base)
+	}
+	b.limbo, b.held = b.limbo[:0], 0
+}
+
+// reserve starts over with exactly these blocks in use.
+func (b *blocks) reserve(first uint32, taken []block) {
+	slices.SortFunc(taken, func(x, y block) int { return int(x.base) - int(y.base) })
+	clear(b.free)
+	b.limbo, b.held, b.used = nil, 0, 0
+	at := first
+	for _, t := range taken {
+		if t.base > at {
+			b.free[t.base-at] = append(b.free[t.base-at], at)
+		}
+		at = max(at, t.base+t.n)
+		b.used += t.n
+	}
+	b.next = at
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* The data path of a node. A packet's way, one header a station:
+ *
+ *   parse -> classify -> [crossconnect] -> police -> lookup -> forward (tags or vxlan) -> count
+ *                     \-> punt, icmp, drop
+ *
+ * onramp_port runs on every port, onramp_punt on the data path's end of every punt device, onramp_pass on the kernel's ends.
+ */
+#include "classify.h"
+#include "ip.h"
+
+inline_ int receive(struct xdp_md *ctx, struct frame *f, struct attachment *a)
+{
+	if (a->flags & ATT_CROSSCONNECT)
+		return crossconnect(ctx, f, a);
+	if (!mac_equal(f->dst, a->mac) && !(mac_group(f->dst) && f->type != TYPE_IPV4))
+		return DROP_MAC_OTHER;
+	if (f->type == TYPE_IPV4)
+		return ipv4(ctx, f, a);
+	if (f->type == TYPE_IPV6)
+		return ipv6(ctx, f, a);
+	if (f->type == TYPE_ARP)
+		return punt(ctx, f, a);
+	return DROP_ETHERTYPE_UNKNOWN;
+}
+
+/* identify finds the attachment of a frame: a reason, or PASS_TO_KERNEL, or none. */
+inline_ int identify(struct xdp_md *ctx, struct frame *f)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 ifindex = ctx->ingress_ifindex, zero = 0;
+	struct port *p = bpf_map_lookup_elem(&ports, &ifindex);
+	struct settings *s;
+	int why;
+
+	if (!p)
+		return DROP_PORT_UNKNOWN;
+	if (p->flags & PORT_UNDERLAY) {
+		s = bpf_map_lookup_elem(&settings, &zero);
+		return s && s->vtep ? decapsulate(data, end, s->vtep, f) : PASS_TO_KERNEL;
+	}
+	if ((why = parse_tags(data, end, p->tpid, f)))
+		return why;
+	f->len = span(data, end) - f->l3;
+	return classify(ifindex, f);
+}
+
+SEC("xdp")
+int onramp_port(struct xdp_md *ctx)
+{
+	struct frame f = {};
+	struct attachment *a;
+	__u32 kind;
+	int why = identify(ctx, &f);
+
+	if (why == PASS_TO_KERNEL)
+		return XDP_PASS;
+	if (why)
+		return drop(f.in, why);
+	a = bpf_map_lookup_elem(&attachments, &f.in);
+	if (!a)
+		return drop(0, DROP_PORT_UNKNOWN);
+	count_in(f.in, f.len);
+	why = receive(ctx, &f, a);
+	if (why & DONE(0))
+		return why & 0xff;
+	drop(f.in, why);
+	kind = icmp_for(why);
+	return kind ? icmp_error(ctx, &f, a, kind) : XDP_DROP;
+}
+
+SEC("xdp")
+int onramp_punt(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 ifindex = ctx->ingress_ifindex, *id = bpf_map_lookup_elem(&punts, &ifindex);
+	struct eth *eth = data;
+	struct attachment *a;
+	struct frame f = {};
+
+	if (!id)
+		return drop(0, DROP_PUNT_UNKNOWN);
+	a = bpf_map_lookup_elem(&attachments, id);
+	if (!a || (void *)(eth + 1) > end)
+		return drop(0, DROP_PUNT_UNKNOWN);
+	f.in = *id;
+	f.l3 = ETH_LEN;
+	f.len = span(eth + 1, end);
+	f.type = eth->type;
+	mac_copy(f.dst, eth->dst);
+	mac_copy(f.src, eth->src);
+	return emit(ctx, &f, f.in, a, f.dst, f.src, a->stag, a->ctag);
+}
+
+SEC("xdp")
+int onramp_pass(struct xdp_md *ctx)
+{
+	return XDP_PASS;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

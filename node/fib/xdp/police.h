@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Station: police. A token bucket kept as one word, the time at which it will be full again (GCRA), so that a compare-and-swap is all the
+ * locking: exact on any number of CPUs. Time is in 1/64 ns. */
+#pragma once
+#include "tables.h"
+
+inline_ __u64 clock(void)
+{
+	return bpf_ktime_get_ns() << 6;
+}
+
+/* conforms takes cost from the bucket, if it is there. */
+inline_ int conforms(__u64 *full, __u64 now, __u64 cost, __u64 burst)
+{
+	__u64 old, from;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		old = *(volatile __u64 *)full;
+		from = (__s64)(old - now) > 0 ? old : now;
+		if (from + cost - now > burst)
+			return 0;
+		if (__sync_val_compare_and_swap(full, old, from + cost) == old)
+			return 1;
+	}
+	__sync_fetch_and_add(full, cost);
+	return 1;
+}
+
+/* police answers 1 for a packet within the rate. bytes is the L2 frame without tags and tunnel headers. */
+inline_ int police(__u32 id, __u32 bytes)
+{
+	struct policer *p = bpf_map_lookup_elem(&policers, &id);
+	struct policed *c = bpf_map_lookup_elem(&policed, &id);
+
+	if (!p || !c)
+		return 1;
+	if (conforms(&p->full, clock(), (bytes * p->cost) >> 16, p->burst)) {
+		c->passed_packets++;
+		c->passed_bytes += bytes;
+		return 1;
+	}
+	c->dropped_packets++;
+	c->dropped_bytes += bytes;
+	return 0;
+}
