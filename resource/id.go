@@ -78,8 +78,19 @@ func (id ID) Key() string { return strings.ToLower(id.String()) }
 // IsZero reports whether the id is unset.
 func (id ID) IsZero() bool { return id.Subscription == "" }
 
-// Equal compares without case.
-func (id ID) Equal(o ID) bool { return id.Key() == o.Key() }
+// Equal compares without case: it is Key() == Key(), made cheap for scans.
+func (id ID) Equal(o ID) bool {
+	same := strings.EqualFold
+	if len(id.Types) != len(o.Types) || !same(id.Subscription, o.Subscription) || !same(id.Group, o.Group) || !same(id.Namespace, o.Namespace) {
+		return false
+	}
+	for i := range id.Types {
+		if !same(id.Names[i], o.Names[i]) || !same(id.Types[i], o.Types[i]) {
+			return false
+		}
+	}
+	return true
+}
 
 // Name is the last name: the resource's own, the group's, or the subscription id.
 func (id ID) Name() string {

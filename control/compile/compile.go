@@ -63,7 +63,7 @@ func Nodes(in Input) Output {
 
 // builder collects the nodes' plans while the nouns are compiled one after the other.
 type builder struct {
-	world
+	*Index
 	open     func(resource.Sealed) (string, error)
 	nodes    map[string]*plan.Node
 	problems []Problem
@@ -71,7 +71,7 @@ type builder struct {
 }
 
 func newBuilder(in Input) *builder {
-	b := &builder{world: newWorld(in), open: in.Open, nodes: map[string]*plan.Node{}, compiled: map[string]bool{}}
+	b := &builder{Index: NewIndex(in), open: in.Open, nodes: map[string]*plan.Node{}, compiled: map[string]bool{}}
 	if in.Fabric == nil {
 		return b
 	}

@@ -23,28 +23,28 @@ type Tunnel struct {
 	GatewayAddr       netip.Addr
 }
 
-// Tunnels are a connection's tunnels, primary edge first. The error says why it has none.
-func Tunnels(in Input, c *resource.Connection) ([]Tunnel, error) {
-	w := newWorld(in)
-	return w.tunnels(c)
-}
+// Tunnels are a connection's tunnels, primary edge first. The error says why it has none. For many connections, use an Index.
+func Tunnels(in Input, c *resource.Connection) ([]Tunnel, error) { return NewIndex(in).Tunnels(c) }
 
 // GatewayTunnels are all tunnels of a gateway's connections, in the order of the connections' ids.
-func GatewayTunnels(in Input, g *resource.Gateway) []Tunnel {
-	w := newWorld(in)
+func GatewayTunnels(in Input, g *resource.Gateway) []Tunnel { return NewIndex(in).GatewayTunnels(g) }
+
+// GatewayTunnels are all tunnels of a gateway's connections, in the order of the connections' ids.
+func (w *Index) GatewayTunnels(g *resource.Gateway) []Tunnel {
 	var all []Tunnel
 	for _, c := range w.linkList {
 		if !c.Gateway.Equal(g.Meta.ID) {
 			continue
 		}
-		if t, err := w.tunnels(c); err == nil {
+		if t, err := w.Tunnels(c); err == nil {
 			all = append(all, t...)
 		}
 	}
 	return all
 }
 
-func (w *world) tunnels(c *resource.Connection) ([]Tunnel, error) {
+// Tunnels are a connection's tunnels, primary edge first. The error says why it has none.
+func (w *Index) Tunnels(c *resource.Connection) ([]Tunnel, error) {
 	g, k := w.gateway[c.Gateway.Key()], w.circuit[c.Circuit.Key()]
 	switch {
 	case g == nil:
@@ -78,7 +78,7 @@ func (w *world) tunnels(c *resource.Connection) ([]Tunnel, error) {
 }
 
 // pairs makes a tunnel for each edge router and instance.
-func (w *world) pairs(c *resource.Connection, paths []CircuitPath, instances []Instance, edgeAddrs []netip.Addr) ([]Tunnel, error) {
+func (w *Index) pairs(c *resource.Connection, paths []CircuitPath, instances []Instance, edgeAddrs []netip.Addr) ([]Tunnel, error) {
 	var all []Tunnel
 	for i, p := range paths {
 		if err := w.tunnelNode(p.Node); err != nil {
@@ -106,7 +106,7 @@ func (b *builder) connections() {
 }
 
 func (b *builder) connection(c *resource.Connection) error {
-	tunnels, err := b.tunnels(c)
+	tunnels, err := b.Tunnels(c)
 	if err != nil {
 		return err
 	}

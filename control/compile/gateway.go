@@ -26,7 +26,7 @@ func Instances(g *resource.Gateway, n *resource.Network) []Instance {
 }
 
 // instances are the instances of a network's gateway on nodes that the fabric has. The error says why there are none.
-func (w *world) instances(g *resource.Gateway, n *resource.Network) ([]Instance, error) {
+func (w *Index) instances(g *resource.Gateway, n *resource.Network) ([]Instance, error) {
 	all := Instances(g, n)
 	if len(all) == 0 {
 		return nil, fmt.Errorf("gateway %q has no instances yet", g.Meta.ID.Name())
@@ -45,7 +45,7 @@ func (w *world) instances(g *resource.Gateway, n *resource.Network) ([]Instance,
 }
 
 // tunnelNode wants a node with a fabric address.
-func (w *world) tunnelNode(name string) error {
+func (w *Index) tunnelNode(name string) error {
 	switch n := w.node[name]; {
 	case n == nil:
 		return fmt.Errorf("the fabric has no node %q", name)

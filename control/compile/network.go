@@ -53,7 +53,7 @@ func (b *builder) newNetworkPlan(n *resource.Network) (*networkPlan, error) {
 	}
 	slices.Sort(v.hosts)
 	if g := b.gatewayOf[key]; g != nil {
-		all, err := b.world.instances(g, n)
+		all, err := b.Index.instances(g, n)
 		if err != nil {
 			b.problem(&g.Meta, "%v", err)
 		}

@@ -16,13 +16,12 @@ const established = "Established"
 //	Connecting    some have, or try
 //	NotConnected  none does, or the connection is in no plan
 func ConnectionStatus(in Input, c *resource.Connection, reports map[string]plan.Report) resource.ConnectionStatus {
-	w := newWorld(in)
-	return w.statusOf(c, indexReports(reports))
+	return NewIndex(in).statusOf(c, indexReports(reports))
 }
 
 // ConnectionStatuses is ConnectionStatus for all connections of the input, by the connections' keys.
 func ConnectionStatuses(in Input, reports map[string]plan.Report) map[string]resource.ConnectionStatus {
-	w := newWorld(in)
+	w := NewIndex(in)
 	index := indexReports(reports)
 	all := make(map[string]resource.ConnectionStatus, len(w.linkList))
 	for _, c := range w.linkList {
@@ -31,9 +30,9 @@ func ConnectionStatuses(in Input, reports map[string]plan.Report) map[string]res
 	return all
 }
 
-func (w *world) statusOf(c *resource.Connection, index map[string]reportIndex) resource.ConnectionStatus {
+func (w *Index) statusOf(c *resource.Connection, index map[string]reportIndex) resource.ConnectionStatus {
 	s := c.Status
-	tunnels, err := w.tunnels(c)
+	tunnels, err := w.Tunnels(c)
 	if err != nil {
 		s.State = resource.ConnectionNotConnected
 		return s

@@ -8,8 +8,9 @@ import (
 	"onramp/resource"
 )
 
-// world indexes an Input. Objects that are being deleted are not in it.
-type world struct {
+// Index finds things in an Input. Objects that are being deleted are not in it. Make one for many questions; it is read-only, and the
+// Input must not change meanwhile.
+type Index struct {
 	fabric      *resource.Fabric
 	circuitList []*resource.Circuit
 	networkList []*resource.Network
@@ -24,8 +25,9 @@ type world struct {
 	location    map[string]*resource.PeeringLocation
 }
 
-func newWorld(in Input) world {
-	w := world{
+// NewIndex indexes an Input.
+func NewIndex(in Input) *Index {
+	w := &Index{
 		fabric: in.Fabric, circuitList: alive(in.Circuits), networkList: alive(in.Networks), linkList: alive(in.Connections),
 		gatewayOf: map[string]*resource.Gateway{}, interfaces: map[string][]*resource.Interface{},
 	}
@@ -43,7 +45,7 @@ func newWorld(in Input) world {
 	return w
 }
 
-func (w *world) indexFabric() {
+func (w *Index) indexFabric() {
 	w.node, w.pair, w.location = map[string]*resource.FabricNode{}, map[string]*resource.PortPair{}, map[string]*resource.PeeringLocation{}
 	if w.fabric == nil {
 		return
@@ -62,7 +64,7 @@ func (w *world) indexFabric() {
 	}
 }
 
-func (w *world) pairOf(c *resource.Circuit) *resource.PortPair {
+func (w *Index) pairOf(c *resource.Circuit) *resource.PortPair {
 	return w.pair[strings.ToLower(c.Provider)+"/"+c.Status.PortPair]
 }
 
