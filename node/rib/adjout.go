@@ -142,9 +142,23 @@ func (o *AdjOut) acquire(a *bgp.Attrs) uint32 {
 	return o.in.acquire(Path{Source: o.n.Source, Attrs: a}, 1)
 }
 
-// Reset forgets everything: the session is down or starts anew.
-func (o *AdjOut) Reset() {
+// Restart begins anew with a peer that knows nothing: it returns everything that policy gives it of the table. What was announced before and
+// is no more is withdrawn nevertheless, because changes announced just before this call may have reached the new session already.
+func (o *AdjOut) Restart(n *Neighbor, all []Change) (withdraw, reach []bgp.Update) {
+	before := o.prefixes()
 	o.v4, o.v6, o.in = map[v4Key]uint32{}, map[v6Key]uint32{}, newInterner()
+	_, reach = o.Reconcile(n, all)
+	var v4, v6 []netip.Prefix
+	for _, p := range before {
+		switch {
+		case o.get(p) != 0:
+		case p.Addr().Is4():
+			v4 = append(v4, p)
+		default:
+			v6 = append(v6, p)
+		}
+	}
+	return withdrawals(v4, v6), reach
 }
 
 // Reconcile returns what must be sent so that the peer has exactly what policy now gives it of the table, which all must be given as

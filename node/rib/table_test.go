@@ -39,7 +39,11 @@ func TestBetter(t *testing.T) {
 		win  Path
 		lose Path
 	}{
-		{"weight", func() Path { p := learned(bad, with(func(a *bgp.Attrs) { a.LocalPref = 1 }, 1, 2, 3)); p.Weight = 1; return p }(),
+		{"weight", func() Path {
+			p := learned(bad, with(func(a *bgp.Attrs) { a.LocalPref = 1 }, 1, 2, 3))
+			p.Weight = 1
+			return p
+		}(),
 			learned(good, attrs(1))},
 		{"local preference", learned(bad, with(func(a *bgp.Attrs) { a.LocalPref = 101 }, 1, 2, 3)), learned(good, attrs(1))},
 		{"own before learned", Path{Source: own}, learned(good, attrs())},
