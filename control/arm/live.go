@@ -1,13 +1,14 @@
-// Package arm is the HTTP front: one literal routes table, api-versions, the ARM envelope, errors, long-running operations, authentication and
-// roles. In: HTTP requests of az, Terraform and the Azure SDKs. Out: orders to control/store, reads of Live. Wire types (armnetwork) are
-// converted to resource types once, in a file per noun; none is ever stored.
 package arm
 
 import (
 	"context"
+	"errors"
 
 	"onramp/resource"
 )
+
+// ErrNoNode is what Live.Node returns for a name that no node has.
+var ErrNoNode = errors.New("no such node")
 
 // Live answers what only running nodes know. Package control implements it from reports and queries; a memory twin serves tests. Errors are
 // for people; a dead session is an empty table, not an error.

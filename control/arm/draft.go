@@ -1,0 +1,236 @@
+package arm
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"onramp/control/store"
+	"onramp/resource"
+)
+
+// draft is a write while it is prepared: what the world looks like, and the documents that shall replace those in it. Everything that is
+// edited or added is written in one transaction with the operation, if nothing of it changed since the world was read.
+type draft struct {
+	f     *Front
+	c     *call
+	world *resource.World
+	all   map[string]resource.Object // the world's documents by key; read-only
+	op    *store.Operation           // nil: the write is synchronous
+
+	seen    map[string]int64 // revision per document of the transaction; 0: must not exist
+	ids     []resource.ID
+	puts    []resource.Object
+	removed map[resource.Object]bool // of the world, while a group is emptied
+	claims  []string                 // owners of numbers claimed for documents that do not exist yet
+}
+
+var errStale = errors.New("world changed")
+
+const draftTries = 16
+
+// order prepares and commits a write: prepare gets a fresh draft, and again when somebody else was faster.
+func (f *Front) order(c *call, sub string, op *store.Operation, prepare func(*draft) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), WriteTimeout/2)
+	defer cancel()
+	mu := f.orderLock(sub)
+	mu.Lock()
+	defer mu.Unlock()
+	for range draftTries {
+		d, err := f.newDraft(ctx, c, op)
+		if err != nil {
+			return err
+		}
+		if err := prepare(d); err != nil {
+			d.abandon(ctx)
+			return err
+		}
+		err = d.commit(ctx)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errStale) {
+			d.abandon(ctx)
+			return err
+		}
+	}
+	return store.ErrConflict
+}
+
+func (f *Front) orderLock(sub string) interface {
+	Lock()
+	Unlock()
+} {
+	h := fnv.New32a()
+	h.Write([]byte(strings.ToLower(sub)))
+	return &f.orders[h.Sum32()%uint32(len(f.orders))]
+}
+
+func (f *Front) newDraft(ctx context.Context, c *call, op *store.Operation) (*draft, error) {
+	snap, err := f.cfg.Store.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{f: f, c: c, op: op, world: resource.NewWorld(snap.Objects, f.cfg.Store.Keyring().Open),
+		all: map[string]resource.Object{}, seen: map[string]int64{}}
+	for _, os := range snap.Objects {
+		for _, o := range os {
+			d.all[o.Head().ID.Key()] = o
+		}
+	}
+	return d, nil
+}
+
+// find is the document of an id as the world has it, read-only; nil when it does not exist.
+func (d *draft) find(id resource.ID) resource.Object { return d.all[id.Root().Key()] }
+
+// watch makes a document, or its absence, a condition of the commit.
+func (d *draft) watch(id resource.ID) {
+	key := id.Root().Key()
+	if _, known := d.seen[key]; known {
+		return
+	}
+	d.seen[key] = 0
+	if o := d.all[key]; o != nil {
+		d.seen[key] = o.Head().Revision
+	}
+	d.ids = append(d.ids, id.Root())
+}
+
+// put makes a document part of the write; it must be the draft's own.
+func (d *draft) put(o resource.Object) {
+	d.watch(o.Head().ID)
+	d.puts = append(d.puts, o)
+}
+
+// needGroup refuses a write into a resource group that does not exist or is being deleted.
+func (d *draft) needGroup(id resource.ID) (*resource.Group, error) {
+	g, _ := d.find(id.GroupID()).(*resource.Group)
+	if g == nil {
+		return nil, groupNotFound(id.Group)
+	}
+	if g.Meta.State == resource.Deleting {
+		return nil, refuse(http.StatusConflict, "ResourceGroupBeingDeleted", "The resource group '%s' is in deprovisioning state and cannot perform this operation.", id.Group)
+	}
+	d.watch(id.GroupID())
+	return g, nil
+}
+
+// write puts a document under the draft's operation, with a new state, and makes it part of the write. A document that another operation
+// holds is refused.
+func (d *draft) write(o resource.Object, state resource.ProvisioningState) error {
+	if err := d.free(o); err != nil {
+		return err
+	}
+	h := o.Head()
+	h.State, h.Failure = state, nil
+	if d.op != nil {
+		h.Operation = d.op.ID
+	}
+	d.put(o)
+	return nil
+}
+
+// free refuses a document that an operation holds.
+func (d *draft) free(o resource.Object) error {
+	h := o.Head()
+	if h.Operation == "" {
+		return nil
+	}
+	location := h.Location
+	if location == "" {
+		location = "global"
+	}
+	return refuse(http.StatusConflict, "AnotherOperationInProgress",
+		"Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: %s",
+		d.c.operationURL("operations", location, h.Operation))
+}
+
+// precondition checks If-Match and If-None-Match against a document; nil: it does not exist. Etags in bodies are never conditions.
+func (d *draft) precondition(o resource.Object) error {
+	want, not := d.c.r.Header.Get("If-Match"), d.c.r.Header.Get("If-None-Match")
+	id := d.c.r.URL.Path
+	if not != "" && o != nil && (not == "*" || etagListed(not, o.Head().Etag)) {
+		return refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The resource '%s' exists; If-None-Match is '%s'.", id, not)
+	}
+	if want == "" {
+		return nil
+	}
+	if o == nil {
+		return refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The resource '%s' does not exist; If-Match is '%s'.", id, want)
+	}
+	if want != "*" && !etagListed(want, o.Head().Etag) {
+		return refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The etag '%s' of If-Match is not the resource's, '%s'.", want, o.Head().Etag)
+	}
+	return nil
+}
+
+// etagListed compares as Azure does: weak and strong alike.
+func etagListed(header, etag string) bool {
+	bare := func(s string) string { return strings.Trim(strings.TrimPrefix(strings.TrimSpace(s), "W/"), `"`) }
+	for one := range strings.SplitSeq(header, ",") {
+		if bare(one) == bare(etag) {
+			return true
+		}
+	}
+	return false
+}
+
+// claim takes a number for an owner. The numbers of an owner whose document does not exist yet are freed when the write fails.
+func (d *draft) claim(space string, low, high int, owner resource.ID) (int, error) {
+	if d.find(owner) == nil {
+		d.claims = append(d.claims, owner.Key())
+	}
+	n, err := d.f.cfg.Store.Claim(d.c.ctx, space, low, high, owner.Key())
+	if errors.Is(err, store.ErrUnavailable) && d.c.ctx.Err() == nil {
+		d.f.log.Warn("claim a number", "space", space, "owner", owner, "error", err)
+	}
+	return n, err
+}
+
+func (d *draft) abandon(ctx context.Context) {
+	for _, owner := range d.claims {
+		if err := d.f.cfg.Store.Release(ctx, owner); err != nil {
+			d.f.log.Warn("release numbers of a refused order", "owner", owner, "error", err)
+		}
+	}
+}
+
+func (d *draft) commit(ctx context.Context) error {
+	op := ""
+	if d.op != nil {
+		op = d.op.ID
+	}
+	return d.f.cfg.Store.Change(ctx, d.ids, op, func(tx *store.Tx) error {
+		for _, id := range d.ids {
+			o, err := tx.Get(id)
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				if d.seen[id.Key()] != 0 {
+					return errStale
+				}
+			case err != nil:
+				return err
+			case o.Head().Revision != d.seen[id.Key()]:
+				return errStale
+			}
+		}
+		for _, o := range d.puts {
+			tx.Put(o)
+		}
+		if d.op != nil {
+			tx.PutOperation(d.op)
+		}
+		return nil
+	})
+}
+
+// newHead begins a document.
+func newHead(id resource.ID, location string) resource.Head {
+	return resource.Head{ID: id, Location: location, GUID: uuid.NewString(), Created: time.Now().UTC(), State: resource.Succeeded}
+}
