@@ -62,6 +62,8 @@ func (birdRouter) processes(r routerSite) []Process {
 	}}
 }
 
+func (birdRouter) socket(r routerSite, _ Process) string { return r.dir + "/bird.ctl" }
+
 func (k birdRouter) reload(ctx context.Context, l *Lab, r routerSite) error {
 	out, err := k.birdc(ctx, r, "configure")
 	if err != nil {

@@ -1,11 +1,14 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"onramp/resource"
 )
 
 // checker collects broken rules with their lines.
@@ -36,6 +39,7 @@ func (c *checker) check() {
 	if !labName.MatchString(c.world.Name) {
 		c.fail("$.name", "%q: want 1 to 32 lower-case letters, digits and dashes", c.world.Name)
 	}
+	c.checkFabric()
 	c.checkNodes()
 	c.checkRouters()
 	c.checkHosts()
@@ -46,10 +50,33 @@ func (c *checker) check() {
 	c.checkStory("$.story", c.world.Story)
 }
 
+// checkFabric runs the service's own rules on the fabric, with the file's lines.
+func (c *checker) checkFabric() {
+	if len(c.world.Fabric.Nodes) == 0 {
+		return // a world without a cloud
+	}
+	errs := []error{resource.CheckFabric(&c.world.Fabric)}
+	if j, ok := errs[0].(interface{ Unwrap() []error }); ok {
+		errs = j.Unwrap()
+	}
+	for _, err := range errs {
+		var re *resource.Error
+		switch {
+		case errors.As(err, &re):
+			c.fail("$.fabric."+re.Target, "%s", re.Message)
+		case err != nil:
+			c.fail("$.fabric", "%v", err)
+		}
+	}
+}
+
 // device takes a name; names are unique in the whole world.
 func (c *checker) device(path, name, kind string) {
 	if !itemName.MatchString(name) {
 		c.fail(path, "name %q: want 1 to 15 lower-case letters, digits and dashes", name)
+	}
+	if name == fabricPlace || name == wiresPlace {
+		c.fail(path, "name %q is taken by the lab itself", name)
 	}
 	if have, ok := c.devices[name]; ok {
 		c.fail(path, "name %q is a %s already: names are unique in a world", name, have)

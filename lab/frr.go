@@ -76,6 +76,13 @@ func (frrRouter) processes(r routerSite) []Process {
 	return []Process{daemon("zebra"), daemon("bgpd")}
 }
 
+func (frrRouter) socket(r routerSite, p Process) string {
+	if strings.HasSuffix(p.Name, ":zebra") {
+		return r.dir + "/zserv.api"
+	}
+	return r.dir + "/bgpd.vty"
+}
+
 // reload clears the BGP instance and reads the file again: the session flaps, as it does when a real router's session is configured anew.
 func (k frrRouter) reload(ctx context.Context, l *Lab, r routerSite) error {
 	if _, err := k.vtysh(ctx, r, "configure terminal", fmt.Sprintf("no router bgp %d", r.ASN)); err != nil {

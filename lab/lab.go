@@ -131,8 +131,8 @@ func (l *Lab) bringUp(ctx context.Context) error {
 		return err
 	}
 	if len(w.Routers) > 0 {
-		err := l.step(ctx, "start the customers' routers", func(context.Context) (string, error) {
-			return l.routerNames(), l.startRouters()
+		err := l.step(ctx, "start the customers' routers", func(ctx context.Context) (string, error) {
+			return l.routerNames(), l.startRouters(ctx)
 		})
 		if err != nil {
 			return err

@@ -9,9 +9,9 @@ import (
 )
 
 // The operator's view of a node in the API.
-const nodeVersion = ""
+const nodeVersion = "2026-01-01"
 
-func nodePath(node string) string { return "/onramp/nodes/" + node }
+func nodePath(node string) string { return "/providers/Onramp.Fabric/nodes/" + node }
 
 // findNeighbour reads a neighbour's MAC from the thread's namespace.
 func findNeighbour(addr netip.Addr) (net.HardwareAddr, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/user"
@@ -21,6 +22,8 @@ type routerKind interface {
 	files(r routerSite) map[string]string
 	// processes are the daemons in the order they start.
 	processes(r routerSite) []Process
+	// socket is what must be there before the next daemon starts: FRR's bgpd tries again only after 10 s when zebra is not ready.
+	socket(r routerSite, p Process) string
 	// reload makes a running router read changed files.
 	reload(ctx context.Context, l *Lab, r routerSite) error
 	// session reads one BGP session's state and last error.
@@ -114,7 +117,7 @@ func (l *Lab) site(name string) (routerSite, routerKind, error) {
 }
 
 // startRouters writes the routers' files and starts their daemons.
-func (l *Lab) startRouters() error {
+func (l *Lab) startRouters(ctx context.Context) error {
 	for _, r := range l.World.Routers {
 		s, k, err := l.site(r.Name)
 		if err != nil {
@@ -128,9 +131,23 @@ func (l *Lab) startRouters() error {
 			if _, err := l.startProcess(p); err != nil {
 				return err
 			}
+			if err := awaitSocket(ctx, k.socket(s, p)); err != nil {
+				return fmt.Errorf("start %s: %w; see %s", p.Name, err, p.Log)
+			}
 		}
 	}
 	return nil
+}
+
+// awaitSocket waits for a daemon to listen on its Unix socket.
+func awaitSocket(ctx context.Context, path string) error {
+	return poll(ctx, 10*time.Second, 5*time.Millisecond, func() error {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
 }
 
 // writeRouter writes a router's files; a FRR daemon gives up root and must own its directory.

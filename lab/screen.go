@@ -80,9 +80,9 @@ func (s *screen) step(name string, fn func() (string, error)) (time.Duration, er
 		sign, detail = "FAIL", err.Error()
 	}
 	if s.tty {
-		sign = map[string]string{"ok  ": "\033[32m✓\033[0m   ", "FAIL": "\033[31m✗\033[0m   "}[sign]
+		sign = map[string]string{"ok  ": "\033[32m✓\033[0m", "FAIL": "\033[31m✗\033[0m"}[sign]
 	}
-	fmt.Fprintf(s.out, "  %6.2f s  %s%-46s %6.2f s  %s\n", time.Since(s.start).Seconds(), sign, name, took.Seconds(), detail)
+	fmt.Fprintf(s.out, "  %6.2f s  %s  %-46s %6.2f s  %s\n", time.Since(s.start).Seconds(), sign, name, took.Seconds(), detail)
 	return took, err
 }
 

@@ -214,7 +214,8 @@ func (l *Lab) save(s *Step, doc any) (string, error) {
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z0-9_.-]+)\}`)
 
-// expand replaces ${variable}: what a step saved, ${lab}, and ${NAME.subscription} of a principal or role.
+// expand replaces ${variable}: what a step saved, ${lab}, of a principal or role ${NAME.subscription} and
+// ${NAME.network}, the beginning of its Microsoft.Network ids in its default group.
 func (l *Lab) expand(s string) string {
 	if !strings.Contains(s, "${") {
 		return s
@@ -231,6 +232,11 @@ func (l *Lab) expand(s string) string {
 		if who, ok := strings.CutSuffix(name, ".subscription"); ok {
 			if p, err := l.World.principal(who); err == nil {
 				return p.Subscription
+			}
+		}
+		if who, ok := strings.CutSuffix(name, ".network"); ok {
+			if p, err := l.World.principal(who); err == nil {
+				return strings.TrimSuffix(fullPath(p, "", ""), "/")
 			}
 		}
 		return m
