@@ -34,7 +34,8 @@ func (d *decoder) readPath(f *fields, a *Attrs) {
 		d.discarded++
 		return
 	}
-	if agg := f.value[attrAggregator]; len(agg) == 6 && be16(agg) != asTrans {
+	agg := f.value[attrAggregator]
+	if len(agg) == 6 && be16(agg) != asTrans && f.value[attrAS4Aggregator] != nil {
 		return // AS4_PATH is stale: someone on the way aggregated without knowing it
 	}
 	path4, ok := readSegments(wide, 4, true)

@@ -232,11 +232,7 @@ func (d *decoder) readCommunities(f *fields, a *Attrs) {
 		if len(v) == 0 || len(v)%12 != 0 {
 			f.malformed("LARGE_COMMUNITY of %d octets", len(v))
 		} else {
-			a.LargeCommunities = make([][3]uint32, len(v)/12)
-			for i := range a.LargeCommunities {
-				c := v[12*i:]
-				a.LargeCommunities[i] = [3]uint32{be32(c), be32(c[4:]), be32(c[8:])}
-			}
+			a.LargeCommunities = readLarge(v)
 		}
 	}
 	if v := f.value[attrExtCommunities]; v != nil {
@@ -277,6 +273,20 @@ func (d *decoder) readReflection(f *fields, a *Attrs) {
 	for ; len(list) > 0; list = list[4:] {
 		a.ClusterList = append(a.ClusterList, netip.AddrFrom4([4]byte(list)))
 	}
+}
+
+// readLarge reads LARGE_COMMUNITY, of a length that is right. Repeated values are dropped (RFC 8092 §3).
+func readLarge(v []byte) [][3]uint32 {
+	out := make([][3]uint32, 0, len(v)/12)
+	seen := make(map[[3]uint32]struct{}, len(v)/12)
+	for ; len(v) > 0; v = v[12:] {
+		c := [3]uint32{be32(v), be32(v[4:]), be32(v[8:])}
+		if _, again := seen[c]; !again {
+			seen[c] = struct{}{}
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // readU32s reads a list of 4-octet values; nil where v is empty or of a wrong length.

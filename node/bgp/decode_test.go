@@ -237,7 +237,8 @@ func TestTwoOctetPeer(t *testing.T) {
 		{"with a set", hexOrigin + "40020c 0202 fde9 5ba0 0102 5ba0 fde8" + "c01110 0201 00010000 0102 00010001 0000fde8", "65001 65536 {65537 65000}"},
 		{"malformed: discarded", hexOrigin + path2 + "c01109 0202 00010000 000100", "65001 23456 23456"},
 		{"confederation segment skipped", hexOrigin + path2 + "c01110 0301 00000009 0202 00010000 00010001", "65001 65536 65537"},
-		{"AGGREGATOR says it is stale", hexOrigin + path2 + "c00706 fde9 0a000001" + "c0110a 0202 00010000 00010001", "65001 23456 23456"},
+		{"AGGREGATOR fits 2 octets", hexOrigin + path2 + "c00706 fde9 0a000001" + "c0110a 0202 00010000 00010001", "65001 65536 65537"},
+		{"AGGREGATOR says it is stale", hexOrigin + path2 + "c00706 fde9 0a000001 c01208 00010000 0a000002" + "c0110a 0202 00010000 00010001", "65001 23456 23456"},
 		{"AGGREGATOR AS_TRANS", hexOrigin + path2 + "c00706 5ba0 0a000001" + "c0110a 0202 00010000 00010001", "65001 65536 65537"},
 		{"before AS_PATH", "c0110a 0202 00010000 00010001" + hexOrigin + path2, "65001 65536 65537"},
 	} {
