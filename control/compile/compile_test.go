@@ -139,7 +139,9 @@ func TestStates(t *testing.T) {
 		{"no instances", func(in *Input) { in.Gateways[0].Status.Nodes = nil }, 1, true, 2, 0, []string{"no instances yet", "no instances yet"}},
 		{"no S-tag", func(in *Input) { in.Circuits[0].Status.STag = 0 }, 0, false, 0, 0, []string{"is in no plan", "no S-tag", "hand-off waits"}},
 		{"port pair gone", func(in *Input) { in.Circuits[0].Status.PortPair = "x" }, 0, false, 0, 0, []string{"no port pair", "no port pair", "hand-off waits"}},
-		{"key lost", func(in *Input) { in.Open = func(resource.Sealed) (string, error) { return "", errors.New("wrong key") } }, 0, false, 2, 0,
+		{"key lost", func(in *Input) {
+			in.Open = func(resource.Sealed) (string, error) { return "", errors.New("wrong key") }
+		}, 0, false, 2, 0,
 			[]string{"is in no plan", "wrong key"}},
 		{"slot too high", func(in *Input) { in.Connections[0].Status.Slot = 12 }, 1, true, 2, 0, []string{"no room for slot 12"}},
 		{"gateway node gone", func(in *Input) { in.Gateways[0].Status.Nodes[1] = "gw9" }, 1, true, 2, 0, []string{`no node "gw9"`, `no node "gw9"`}},

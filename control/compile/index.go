@@ -21,8 +21,8 @@ type Index struct {
 	gatewayOf   map[string]*resource.Gateway     // by network key
 	interfaces  map[string][]*resource.Interface // by network key
 	node        map[string]*resource.FabricNode
-	pair        map[string]*resource.PortPair // by provider, lower case, "/" and name
-	location    map[string]*resource.PeeringLocation
+	port        map[string]*resource.FabricPort // by "node/port"
+	pair        map[string]*resource.PortPair   // by provider, lower case, "/" and name
 }
 
 // NewIndex indexes an Input.
@@ -46,15 +46,16 @@ func NewIndex(in Input) *Index {
 }
 
 func (w *Index) indexFabric() {
-	w.node, w.pair, w.location = map[string]*resource.FabricNode{}, map[string]*resource.PortPair{}, map[string]*resource.PeeringLocation{}
+	w.node, w.port, w.pair = map[string]*resource.FabricNode{}, map[string]*resource.FabricPort{}, map[string]*resource.PortPair{}
 	if w.fabric == nil {
 		return
 	}
 	for i := range w.fabric.Nodes {
-		w.node[w.fabric.Nodes[i].Name] = &w.fabric.Nodes[i]
-	}
-	for i := range w.fabric.Locations {
-		w.location[strings.ToLower(w.fabric.Locations[i].Name)] = &w.fabric.Locations[i]
+		n := &w.fabric.Nodes[i]
+		w.node[n.Name] = n
+		for k := range n.Ports {
+			w.port[n.Name+"/"+n.Ports[k].Name] = &n.Ports[k]
+		}
 	}
 	for i := range w.fabric.Providers {
 		p := &w.fabric.Providers[i]

@@ -36,7 +36,8 @@ func (b *builder) hostOf(i *resource.Interface, n *resource.Network) (string, bo
 }
 
 func (b *builder) checkPlace(i *resource.Interface, n *resource.Network) error {
-	node, port := b.fabric.Port(i.AttachTo)
+	name, _, _ := resource.SplitPort(i.AttachTo)
+	node, port := b.node[name], b.port[i.AttachTo]
 	switch {
 	case port == nil || port.Underlay || node.Role != resource.RoleCompute:
 		return fmt.Errorf("%q is no machine's port of a compute node", i.AttachTo)
