@@ -31,7 +31,6 @@ func crossConnectionList() verb {
 				{"SERVICE KEY", func(x *armnetwork.ExpressRouteCrossConnection) string { return val(x.Name) }},
 				{"PEERING LOCATION", func(x *armnetwork.ExpressRouteCrossConnection) string { return val(x.Properties.PeeringLocation) }},
 				{"BANDWIDTH", func(x *armnetwork.ExpressRouteCrossConnection) string { return mbps(val(x.Properties.BandwidthInMbps)) }},
-				{"S-TAG", func(x *armnetwork.ExpressRouteCrossConnection) string { return number(x.Properties.STag) }},
 				{"PROVIDER STATE", func(x *armnetwork.ExpressRouteCrossConnection) string {
 					return string(val(x.Properties.ServiceProviderProvisioningState))
 				}},
@@ -51,7 +50,8 @@ func listCrossConnections(ctx context.Context, s *session) ([]*armnetwork.Expres
 		})
 }
 
-// findCrossConnection finds a cross connection by its service key, whatever its group.
+// findCrossConnection finds a cross connection by its service key, whatever its group. The list leaves out ports and tags, the read of one
+// has them.
 func findCrossConnection(ctx context.Context, s *session, key string) (*armnetwork.ExpressRouteCrossConnection, string, error) {
 	xs, err := listCrossConnections(ctx, s)
 	if err != nil {
@@ -60,7 +60,11 @@ func findCrossConnection(ctx context.Context, s *session, key string) (*armnetwo
 	for _, x := range xs {
 		if strings.EqualFold(val(x.Name), key) {
 			id, err := resource.ParseID(val(x.ID))
-			return x, id.Group, err
+			if err != nil {
+				return nil, "", err
+			}
+			r, err := s.net.NewExpressRouteCrossConnectionsClient().Get(ctx, id.Group, id.Name(), nil)
+			return &r.ExpressRouteCrossConnection, id.Group, err
 		}
 	}
 	return nil, "", fmt.Errorf("ResourceNotFound: no cross connection with the service key %s is this provider's (key)", key)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -46,8 +45,8 @@ func addProfileFlags(f *pflag.FlagSet, role string) *options {
 	o := &options{defaultRole: role}
 	f.StringVar(&o.profile, "profile", "", "profile file, or directory of <role>.json files (default $ONRAMP_PROFILE, else the one running lab's)")
 	f.StringVar(&o.lab, "lab", "", "use the profiles of this running lab")
-	f.StringVar(&o.role, "as", "", "role to act in: customer, provider or operator (default "+role+")")
-	f.StringVarP(&o.group, "group", "g", DefaultGroup, "resource group")
+	f.StringVar(&o.role, "as", "", "act as customer, provider or operator, or as a principal by name (default "+role+")")
+	f.StringVarP(&o.group, "group", "g", "", "resource group (default the lab's name in a lab, else "+DefaultGroup+")")
 	f.StringVar(&o.subscription, "subscription", "", "subscription id (default the profile's)")
 	f.StringVarP(&o.output, "output", "o", "table", "output format: table or json")
 	f.BoolVar(&o.noWait, "no-wait", false, "do not wait for the operation to end")
@@ -59,8 +58,8 @@ func (o *options) check() error {
 	if o.output != "table" && o.output != "json" {
 		return usagef("--output %q: want table or json", o.output)
 	}
-	if o.role != "" && !slices.Contains([]string{"customer", "provider", "operator"}, o.role) {
-		return usagef("--as %q: want customer, provider or operator", o.role)
+	if o.role != filepath.Base(o.role) && o.role != "" {
+		return usagef("--as %q: want a role or the name of a principal", o.role)
 	}
 	return nil
 }
@@ -91,6 +90,15 @@ func (o *options) load() (Profile, error) {
 		names = append(names, filepath.Base(filepath.Dir(filepath.Dir(l))))
 	}
 	return Profile{}, fmt.Errorf("several labs run (%s): choose with --lab NAME", strings.Join(names, ", "))
+}
+
+// groupOf is the resource group of commands without -g: a lab's story orders in a group of the lab's name.
+func groupOf(profile string) string {
+	rel, err := filepath.Rel(LabsDir, profile)
+	if name, rest, ok := strings.Cut(rel, "/"); err == nil && ok && strings.HasPrefix(rest, "profiles/") {
+		return name
+	}
+	return DefaultGroup
 }
 
 // ReadProfile reads a profile file, or <role>.json where path is a directory.

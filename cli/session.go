@@ -46,6 +46,9 @@ func openSession(o *options, out, log io.Writer) (*session, error) {
 	if o.subscription != "" {
 		p.Subscription = o.subscription
 	}
+	if o.group == "" {
+		o.group = groupOf(p.File)
+	}
 	s := &session{options: o, profile: p, out: out, log: log}
 	cred, opts, err := p.Login()
 	if err != nil {

@@ -39,8 +39,8 @@ Start here:  onramp lab up labs/first-circuit.yaml`,
 		&cobra.Group{ID: "run", Title: "Run the parts:"},
 		&cobra.Group{ID: "cloud", Title: "Use the service (each noun has verbs):"},
 	)
-	root.AddCommand(versionCommand())
-	root.AddCommand(cli.Commands()...)
+	root.AddCommand(serverCommand(), labCommand(), versionCommand())
+	root.AddCommand(nouns()...)
 	return root
 }
 
