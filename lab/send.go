@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -101,12 +102,20 @@ func (l *Lab) sendFrames(ctx context.Context, s Send, dst netip.Addr, payload []
 		}
 		to = mac
 	}
+	tags := make([]uint16, len(s.Tags))
+	for i, t := range s.Tags {
+		n, err := strconv.ParseUint(l.expand(t), 10, 12)
+		if err != nil {
+			return fmt.Errorf("tag %q: %w", t, err)
+		}
+		tags[i] = uint16(n)
+	}
 	return in(l.ns(s.From), func() error {
 		ifi, err := net.InterfaceByName(s.Port)
 		if err != nil {
 			return fmt.Errorf("port %s of %s: %w", s.Port, s.From, err)
 		}
-		frame := craft(ifi.HardwareAddr, to, s.Tags, src, dst, payload)
+		frame := craft(ifi.HardwareAddr, to, tags, src, dst, payload)
 		if s.Cut > 0 && s.Cut < len(frame) {
 			frame = frame[:s.Cut]
 		}

@@ -248,7 +248,7 @@ type KeyStep struct {
 type Send struct {
 	From   string     `yaml:"from"`
 	Port   string     `yaml:"port"`   // interface in From
-	Tags   []uint16   `yaml:"tags"`   // outer first; none: untagged
+	Tags   []string   `yaml:"tags"`   // outer first, numbers or ${variables}; none: untagged
 	Source netip.Addr `yaml:"source"` // invalid: the port's own
 	To     string     `yaml:"to"`     // destination: a place or an address
 	Via    netip.Addr `yaml:"via"`    // whose MAC the frames carry; invalid: broadcast
