@@ -140,9 +140,10 @@ func (w *world) cable(nsA, a, nsB, b string) {
 	w.t.Helper()
 	w.run("ip", "link", "add", a, "mtu", "1600", "netns", w.prefix+nsA, "type", "veth", "peer", "name", b, "mtu", "1600", "netns", w.prefix+nsB)
 	for _, e := range [][2]string{{nsA, a}, {nsB, b}} {
-		w.in(e[0], "ethtool", "-K", e[1], "tx", "off", "tso", "off", "gso", "off", "gro", "on")
-		w.in(e[0], "ip", "link", "set", e[1], "up")
+		w.in(e[0], "ethtool", "-K", e[1], "tx", "off", "tso", "off", "gso", "off", "gro", "on") // with GRO a veth takes redirected frames
 	}
+	w.in(nsA, "ip", "link", "set", a, "up")
+	w.in(nsB, "ip", "link", "set", b, "up")
 }
 
 // agent is a node agent in a process of its own.
@@ -169,6 +170,10 @@ func (w *world) agent(ns string) *agent {
 		if w.t.Failed() {
 			body, _ := os.ReadFile(filepath.Join(a.dir, "log"))
 			w.t.Logf("log of %s:\n%s", ns, body)
+			body, _ = os.ReadFile(filepath.Join(a.dir, "report.json"))
+			w.t.Logf("last report of %s:\n%s", ns, body)
+			out, _ := exec.Command("sh", "-c", strings.Join(w.enter(ns, "sh -c 'ip -d addr; ip neigh; ss -ltnp'"), " ")).CombinedOutput()
+			w.t.Logf("kernel of %s:\n%s", ns, out)
 		}
 	})
 	return a
