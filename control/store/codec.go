@@ -31,33 +31,6 @@ func spaceKey(space string) string        { return claimsKey + url.PathEscape(sp
 func claimKey(space string, n int) string { return fmt.Sprintf("%s%010d", spaceKey(space), n) }
 func ownerKey(owner string) string        { return ownersKey + url.PathEscape(strings.ToLower(owner)) + "/" }
 
-// newObject makes an empty object of a kind.
-func newObject(k resource.Kind) (resource.Object, error) {
-	switch k {
-	case resource.KindSubscription:
-		return &resource.Subscription{}, nil
-	case resource.KindGroup:
-		return &resource.Group{}, nil
-	case resource.KindCircuit:
-		return &resource.Circuit{}, nil
-	case resource.KindCrossConnection:
-		return &resource.CrossConnection{}, nil
-	case resource.KindNetwork:
-		return &resource.Network{}, nil
-	case resource.KindPublicAddress:
-		return &resource.PublicAddress{}, nil
-	case resource.KindInterface:
-		return &resource.Interface{}, nil
-	case resource.KindGateway:
-		return &resource.Gateway{}, nil
-	case resource.KindConnection:
-		return &resource.Connection{}, nil
-	case resource.KindFabric:
-		return &resource.Fabric{}, nil
-	}
-	return nil, fmt.Errorf("no object of kind %q", k)
-}
-
 // encodeObject gives the stored form: the revision belongs to the key, not to the value.
 func encodeObject(o resource.Object) ([]byte, error) {
 	h := o.Head()
@@ -73,7 +46,7 @@ func encodeObject(o resource.Object) ([]byte, error) {
 
 func decodeObject(e entry) (resource.Object, error) {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(e.key, objectsKey), "/")
-	o, err := newObject(resource.Kind(kind))
+	o, err := resource.New(resource.Kind(kind))
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", e.key, err)
 	}

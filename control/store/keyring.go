@@ -3,7 +3,9 @@ package store
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -213,4 +215,14 @@ func makeRingKey(id, raw []byte) (ringKey, error) {
 		return ringKey{}, err
 	}
 	return ringKey{id: [keyIDBytes]byte(id), aead: aead, raw: raw}, nil
+}
+
+// Derive makes a key for another purpose from the oldest key of the ring: equal on every process that has the ring, and unchanged by
+// Rotate.
+func (k *Keyring) Derive(purpose string) []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	h := hmac.New(sha256.New, k.keys[0].raw)
+	h.Write([]byte(purpose))
+	return h.Sum(nil)
 }

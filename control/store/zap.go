@@ -39,7 +39,8 @@ func (c *slogCore) With(fs []zapcore.Field) zapcore.Core {
 }
 
 func (c *slogCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if c.Enabled(e.Level) {
+	// A fresh database says this once, before its first term, and tries again.
+	if c.Enabled(e.Level) && e.Message != "failed to update storage version" {
 		return ce.AddCore(e, c)
 	}
 	return ce

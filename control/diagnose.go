@@ -1,0 +1,275 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"onramp/control/arm"
+	"onramp/control/compile"
+	"onramp/plan"
+	"onramp/resource"
+)
+
+// ladder collects the findings of a diagnosis, from the order down to the routes. What is above a broken step is not looked at: it could
+// only repeat the fault in other words.
+type ladder struct {
+	l        *live
+	v        *view
+	c        *resource.Circuit
+	p        *resource.Peering
+	findings []arm.Finding
+}
+
+// Diagnose implements arm.Live: every layer of the circuit, expected against seen, until the first broken one on each path.
+func (l *live) Diagnose(ctx context.Context, c *resource.Circuit) ([]arm.Finding, error) {
+	v, err := l.view()
+	if err != nil {
+		return nil, err
+	}
+	d := &ladder{l: l, v: v, c: c}
+	if !d.ordered() || !d.configured() {
+		return d.findings, nil
+	}
+	paths, err := compile.CircuitPaths(v.world.Fabric, c)
+	if err != nil {
+		d.add("circuit", "", false, "a place on an edge pair", err.Error(), "ask the operator: the fabric lacks what the circuit was placed on")
+		return d.findings, nil
+	}
+	good := 0
+	for i := range paths {
+		if d.link(&paths[i]) {
+			good++
+		}
+	}
+	if good > 0 {
+		d.connections(ctx)
+	}
+	return d.findings, nil
+}
+
+// add adds one line and returns ok.
+func (d *ladder) add(layer, path string, ok bool, expected, seen, fix string) bool {
+	if ok {
+		fix = ""
+	}
+	d.findings = append(d.findings, arm.Finding{Layer: layer, Path: path, OK: ok, Expected: expected, Seen: seen, Fix: fix})
+	return ok
+}
+
+// ordered: the platform and the provider have done their part.
+func (d *ladder) ordered() bool {
+	c := d.c
+	state := "Disabled"
+	if c.Status.Enabled {
+		state = "Enabled"
+	}
+	seen := fmt.Sprintf("%s, provisioningState %s", state, c.Meta.State)
+	fix := "wait for the operation to end"
+	if c.Meta.Failure != nil {
+		seen += ": " + c.Meta.Failure.Message
+		fix = "repair what the message names and PUT the circuit again"
+	}
+	if !d.add("circuit", "", c.Status.Enabled, "Enabled", seen, fix) {
+		return false
+	}
+	return d.add("provider", "", c.Status.ProviderState == resource.Provisioned, string(resource.Provisioned), string(c.Status.ProviderState),
+		"give the service key to the provider, who provisions the cross connection")
+}
+
+// configured: there is a private peering, switched on.
+func (d *ladder) configured() bool {
+	d.p = d.c.Peering(resource.PrivatePeering)
+	if d.p == nil {
+		return d.add("peering", "", false, "a private peering", "none", "configure AzurePrivatePeering: ASN, two /30, VLAN")
+	}
+	seen := "Enabled"
+	if !d.p.Enabled {
+		seen = "Disabled"
+	}
+	return d.add("peering", "", d.p.Enabled, "Enabled", seen, "set the peering's state to Enabled")
+}
+
+// link climbs one path from the node to the routes; true when it is whole.
+func (d *ladder) link(at *compile.CircuitPath) bool {
+	r, ok := d.node(at)
+	if !ok || !d.port(at) {
+		return false
+	}
+	a, ok := attachmentOf(d.l.hub, at.Node, at.Attachment)
+	if !ok {
+		return d.add("port", at.Path, false, "the peering on "+at.Node+"/"+at.Port, "the node has no such attachment",
+			"ask the operator: the node's plan and report differ")
+	}
+	s, _ := sessionOf(d.l.hub, at.Node, at.Session)
+	if s.State != established && !(d.frames(at, r, a) && d.arp(at, a)) {
+		return false
+	}
+	if !d.bgp(at, s) {
+		return false
+	}
+	return d.prefixes(at, s)
+}
+
+// node: the edge router reports and has applied its plan.
+func (d *ladder) node(at *compile.CircuitPath) (plan.Report, bool) {
+	r, _ := d.l.hub.Report(at.Node)
+	p, _ := d.l.hub.Plan(at.Node)
+	const fix = "ask the operator to look at the edge router"
+	if err := d.l.fresh(at.Node); err != nil {
+		return r, d.add("node", at.Path, false, "edge router "+at.Node+" reports", err.Error(), fix)
+	}
+	seen := fmt.Sprintf("generation %d applied", r.Applied)
+	if r.Problem != "" {
+		seen += ": " + r.Problem
+	}
+	return r, d.add("node", at.Path, r.Applied >= p.Generation, fmt.Sprintf("generation %d applied on %s", p.Generation, at.Node), seen, fix)
+}
+
+func (d *ladder) port(at *compile.CircuitPath) bool {
+	p, ok := portOf(d.l.hub, at.Node, at.Port)
+	seen := "up"
+	switch {
+	case !ok:
+		seen = "the node does not have the port"
+	case !p.Up:
+		seen = "down"
+	}
+	return d.add("port", at.Path, ok && p.Up, fmt.Sprintf("port %s/%s up", at.Node, at.Port), seen,
+		"check the cable to the provider, and the customer's port at the provider: its loss of link is passed on")
+}
+
+// frames: something arrives with the right tags. Frames with other tags are on no attachment; only the node's drop counters show them.
+func (d *ladder) frames(at *compile.CircuitPath, r plan.Report, a plan.AttachmentState) bool {
+	resolved := neighborMAC(a, at.Customer) != ""
+	want := fmt.Sprintf("frames with S-tag %d and C-tag %d on %s/%s", d.c.Status.STag, d.p.VLAN, at.Node, at.Port)
+	if a.InPackets > 0 || resolved {
+		return d.add("tag", at.Path, true, want, fmt.Sprintf("%d packets", a.InPackets), "")
+	}
+	var wrong []string
+	for _, reason := range tagReasons() {
+		if n, ok := find(r.Drops, func(c plan.DropCount) bool { return c.Reason == reason.name }); ok && n.Packets > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d frames dropped: %s", n.Packets, reason.words))
+		}
+	}
+	if len(wrong) == 0 {
+		return d.add("tag", at.Path, false, want, "no frames at all", "check that the customer's router is on, and the provider's hand-off port")
+	}
+	return d.add("tag", at.Path, false, want, "none; on this router "+strings.Join(wrong, ", "),
+		fmt.Sprintf("set VLAN %d on the customer's router, or untagged where the provider hands off untagged; the S-tag is the provider's", d.p.VLAN))
+}
+
+// tagReasons are the data path's drop reasons that a wrong tag causes.
+func tagReasons() []struct{ name, words string } {
+	return []struct{ name, words string }{
+		{"stag_unknown", "outer tag of no circuit"}, {"ctag_unknown", "inner tag of no peering"}, {"ctag_missing", "one tag where two belong"},
+		{"tag_missing", "untagged"}, {"tpid_wrong", "wrong EtherType of a tag"}, {"tag_third", "three tags"},
+	}
+}
+
+func neighborMAC(a plan.AttachmentState, peer fmt.Stringer) string {
+	n, _ := find(a.Neighbors, func(n plan.NeighborState) bool { return n.Addr.String() == peer.String() })
+	return n.MAC
+}
+
+func (d *ladder) arp(at *compile.CircuitPath, a plan.AttachmentState) bool {
+	mac := neighborMAC(a, at.Customer)
+	seen := mac
+	if mac == "" {
+		seen = "no answer to ARP"
+		if a.InPackets > 0 {
+			seen += fmt.Sprintf(", though %d packets came", a.InPackets)
+		}
+	}
+	return d.add("arp", at.Path, mac != "", fmt.Sprintf("%s (the first host of the /30) has a MAC", at.Customer), seen,
+		fmt.Sprintf("give the customer's router %s on VLAN %d; the edge has %s", at.Customer, d.p.VLAN, at.Edge))
+}
+
+func (d *ladder) bgp(at *compile.CircuitPath, s plan.SessionState) bool {
+	want := fmt.Sprintf("Established with %s, AS %d", at.Customer, d.p.PeerASN)
+	if s.State == established {
+		return d.add("bgp", at.Path, true, want, "Established for "+time.Since(s.Since).Round(time.Second).String(), "")
+	}
+	seen := s.State
+	if seen == "" {
+		seen = "no session"
+	}
+	if s.LastError != "" {
+		seen += "; last: " + s.LastError
+	}
+	layer := "bgp"
+	if strings.Contains(s.LastError, "Maximum Number of Prefixes") {
+		layer = "limit"
+		want = fmt.Sprintf("at most %d prefixes", resource.MaxPrefixes(d.c.Tier))
+	}
+	return d.add(layer, at.Path, false, want, seen, d.bgpFix(at, s))
+}
+
+// bgpFix reads the last error of a session. A wrong MD5 key makes the kernel drop segments without a word: TCP just never connects.
+func (d *ladder) bgpFix(at *compile.CircuitPath, s plan.SessionState) string {
+	e := strings.ToLower(s.LastError)
+	switch {
+	case strings.Contains(e, "maximum number of prefixes"):
+		return fmt.Sprintf("announce at most %d prefixes (summarise), or use the Premium tier; the session comes back by itself", resource.MaxPrefixes(d.c.Tier))
+	case strings.Contains(e, "bad peer as"):
+		return fmt.Sprintf("configure the router's own AS as %d and the neighbour's as %d, or change the peering's ASN", d.p.PeerASN, resource.ASN)
+	case strings.Contains(e, "hold timer"):
+		return "the router stopped answering: check the link for loss and the router's load"
+	case strings.Contains(e, "refused"):
+		return fmt.Sprintf("no BGP listens on %s: start it, with neighbour %s", at.Customer, at.Edge)
+	case strings.Contains(e, "cease"):
+		return "the router closed the session: look at its log"
+	case len(d.p.Key) > 0:
+		return fmt.Sprintf("check that the router has neighbour %s AS %d, and the peering's MD5 key: a wrong key looks like silence", at.Edge, resource.ASN)
+	}
+	return fmt.Sprintf("check that the router has neighbour %s AS %d, and no MD5 key: the peering has none", at.Edge, resource.ASN)
+}
+
+func (d *ladder) prefixes(at *compile.CircuitPath, s plan.SessionState) bool {
+	limit := resource.MaxPrefixes(d.c.Tier)
+	return d.add("route", at.Path, s.Received > 0, fmt.Sprintf("1 to %d prefixes from the customer", limit), fmt.Sprintf("%d", s.Received),
+		"announce the site's prefixes on this session")
+}
+
+// connections: each gateway that is linked has sessions with the edge, and sends its network.
+func (d *ladder) connections(context.Context) {
+	links := d.v.world.CircuitConnections(d.c.Meta.ID)
+	if len(links) == 0 {
+		d.add("gateway", "", false, "a connection to a gateway", "none", "create a gateway in the virtual network, and a connection to this circuit")
+	}
+	for _, k := range links {
+		name := k.Meta.ID.Name()
+		tunnels, err := compile.Tunnels(d.v.input, k)
+		if err != nil {
+			d.add("gateway", "", false, "connection "+name+" in the plans", err.Error(), "repair what the message names")
+			continue
+		}
+		d.tunnels(name, tunnels)
+	}
+}
+
+func (d *ladder) tunnels(name string, tunnels []compile.Tunnel) {
+	up, learned := 0, 0
+	var broken error
+	for _, t := range tunnels {
+		s, _ := sessionOf(d.l.hub, t.Edge, t.EdgeSession)
+		if s.State == established {
+			up++
+			learned = max(learned, s.Received)
+			continue
+		}
+		broken = errors.Join(broken, fmt.Errorf("%s to %s: %s %s", t.Edge, t.Gateway, s.State, s.LastError))
+	}
+	seen := fmt.Sprintf("%d of %d sessions up", up, len(tunnels))
+	if broken != nil {
+		seen += " (" + strings.ReplaceAll(broken.Error(), "\n", "; ") + ")"
+	}
+	want := fmt.Sprintf("connection %s: %d sessions with the gateway's instances", name, len(tunnels))
+	if !d.add("gateway", "", up == len(tunnels), want, seen, "ask the operator to look at the gateway nodes named") && up == 0 {
+		return
+	}
+	d.add("route", "", learned > 0, "connection "+name+": the network's address space from the gateway", fmt.Sprintf("%d prefixes", learned),
+		"ask the operator: the gateway announces nothing")
+}

@@ -1,0 +1,173 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"onramp/control/arm"
+	"onramp/control/store"
+	"onramp/resource"
+)
+
+// The codes of operations that end in failure.
+const (
+	codeTimeout = "NodesNotReady"
+	codeProblem = "ResourceDeploymentFailure"
+)
+
+// job is an open operation with the documents it holds.
+type job struct {
+	op   *store.Operation
+	docs []resource.Object
+}
+
+// need is the revision whose plans must be live: the order's. Members of a group are marked after the order, so there the latest counts;
+// where the order is lost, its documents tell.
+func (j *job) need() int64 {
+	n := j.op.Revision
+	if n == 0 || j.emptiesGroup() {
+		for _, o := range j.docs {
+			n = max(n, o.Head().Revision)
+		}
+	}
+	return n
+}
+
+// operations ends the operations that are done: applied by every node that their order concerned, overdue, or impossible. An order
+// concerns the nodes whose plans changed with it, so what belongs to no node ends at once, and a node that is down holds up only what
+// is its own.
+func (r *reconciler) operations(ctx context.Context, v *view) error {
+	jobs, err := r.jobs(ctx, v)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, j := range jobs {
+		if j.op.Verb == "post" {
+			continue // the front that was asked ends it
+		}
+		if err := r.advance(ctx, v, j); err != nil {
+			errs = append(errs, fmt.Errorf("operation %s on %s: %w", j.op.ID, j.op.Resource, err))
+		}
+	}
+	if err := arm.Recover(ctx, r.store, r.timeout); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// jobs lists the open operations that the view shows, and documents held by an operation that is lost, under an operation made up.
+func (r *reconciler) jobs(ctx context.Context, v *view) ([]*job, error) {
+	// Read after the snapshot: an operation that is newer than it is left for the next pass.
+	ops, err := r.store.ListOperations(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[string]*job{}
+	var jobs []*job
+	for _, op := range ops {
+		byID[op.ID] = &job{op: op}
+		if op.Revision <= v.snapshot.Revision {
+			jobs = append(jobs, byID[op.ID])
+		}
+	}
+	for _, kind := range resource.Kinds() {
+		for _, o := range v.snapshot.Objects[kind] {
+			id := o.Head().Operation
+			if id == "" {
+				continue
+			}
+			if byID[id] == nil {
+				byID[id] = &job{op: &store.Operation{ID: id, Resource: o.Head().ID, Verb: "put", Subscription: o.Head().ID.Subscription,
+					Location: o.Head().Location, Started: r.begun}}
+				jobs = append(jobs, byID[id])
+			}
+			byID[id].docs = append(byID[id].docs, o)
+		}
+	}
+	return jobs, nil
+}
+
+// advance does the next step of a job.
+func (r *reconciler) advance(ctx context.Context, v *view, j *job) error {
+	if j.emptiesGroup() {
+		marked, err := r.markGroup(ctx, v, j)
+		if !marked || err != nil {
+			return err
+		}
+	}
+	if !r.hub.Live(j.need()) {
+		if !r.overdue(j) {
+			return nil
+		}
+		return r.end(ctx, j, r.timedOut(r.hub.Waiting(j.need())))
+	}
+	return r.end(ctx, j, problem(v, j))
+}
+
+func (r *reconciler) overdue(j *job) bool {
+	since := j.op.Started
+	if since.Before(r.begun) {
+		since = r.begun // while control was away, nobody could report
+	}
+	return time.Since(since) >= r.timeout
+}
+
+func (r *reconciler) timedOut(waiting []string) *resource.Failure {
+	for i, name := range waiting {
+		rep, ok := r.hub.Report(name)
+		switch {
+		case !ok:
+			waiting[i] += " (does not report)"
+		case rep.Problem != "":
+			waiting[i] += " (" + rep.Problem + ")"
+		default:
+			waiting[i] += " (has not applied its plan)"
+		}
+	}
+	return &resource.Failure{Code: codeTimeout, Message: fmt.Sprintf("The change was not live on every node after %s; waited for: %s.",
+		r.timeout, strings.Join(waiting, ", "))}
+}
+
+// problem is why compile left out what a job ordered; nil when it did not.
+func problem(v *view, j *job) *resource.Failure {
+	for _, o := range j.docs {
+		if o.Head().State == resource.Deleting {
+			continue
+		}
+		for _, p := range v.problems {
+			if p.Object.Root().Equal(o.Head().ID) {
+				return &resource.Failure{Code: codeProblem, Message: fmt.Sprintf("%s: %s", p.Object, p.Reason)}
+			}
+		}
+	}
+	return nil
+}
+
+// end ends a job. Numbers of what goes are freed first: freeing twice does no harm, and a crash in between must not lose them.
+func (r *reconciler) end(ctx context.Context, j *job, failure *resource.Failure) error {
+	if failure != nil {
+		r.log.Warn("operation failed", "op", j.op.ID, "object", j.op.Resource, "code", failure.Code, "reason", failure.Message)
+	} else if err := r.release(ctx, j.docs); err != nil {
+		return err
+	}
+	if len(j.docs) > maxDocs {
+		return r.endSome(ctx, j, failure)
+	}
+	return arm.Complete(ctx, r.store, j.op, failure)
+}
+
+func (r *reconciler) release(ctx context.Context, docs []resource.Object) error {
+	for _, o := range docs {
+		if o.Head().State != resource.Deleting {
+			continue
+		}
+		if err := r.store.Release(ctx, o.Head().ID.Key()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
