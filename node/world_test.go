@@ -148,12 +148,13 @@ func (w *world) cable(nsA, a, nsB, b string) {
 
 // agent is a node agent in a process of its own.
 type agent struct {
-	w    *world
-	ns   string
-	dir  string
-	pin  string
-	cmd  *exec.Cmd
-	logs *os.File
+	w   *world
+	ns  string
+	dir string
+	pin string
+	cmd *exec.Cmd
+
+	began time.Time // of the process
 }
 
 func (w *world) agent(ns string) *agent {
@@ -194,6 +195,7 @@ func (a *agent) start(env ...string) {
 	}
 	defer f.Close()
 	a.cmd.Stdout, a.cmd.Stderr = f, f
+	a.began = time.Now()
 	if err := a.cmd.Start(); err != nil {
 		a.w.t.Fatal(err)
 	}
