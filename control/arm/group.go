@@ -2,6 +2,7 @@ package arm
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -137,8 +138,8 @@ func (d *draft) members(group resource.ID) []resource.Object {
 	return all
 }
 
-// deleteGroup deletes the group with everything in it, or nothing: each member must be one that could be deleted once those before it are.
-// All of them wait for one operation.
+// deleteGroup starts the deletion of the group with everything in it, or refuses: each member must be one that could be deleted once those
+// before it are. Only the group is marked here; whoever completes operations empties it first (a group may be larger than a transaction).
 func deleteGroup(f *Front, c *call) (answer, error) {
 	id := c.scope()
 	op := c.newOperation("delete", id, "")
@@ -149,9 +150,10 @@ func deleteGroup(f *Front, c *call) (answer, error) {
 		}
 		op.Resource, op.Location = g.Meta.ID, g.Meta.Location
 		for _, o := range d.members(id) {
-			if err := d.dropMember(o); err != nil {
+			if err := errors.Join(d.free(o), d.canDrop(o)); err != nil {
 				return err
 			}
+			d.remove(o)
 		}
 		return d.write(resource.Clone(g), resource.Deleting)
 	})
@@ -163,33 +165,20 @@ func deleteGroup(f *Front, c *call) (answer, error) {
 	return a, nil
 }
 
-// dropMember deletes one member of a group as its own DELETE would, and takes it out of the draft's world.
-func (d *draft) dropMember(o resource.Object) error {
-	if err := d.free(o); err != nil {
-		return err
-	}
-	var err error
+// canDrop checks that one member of a group may go.
+func (d *draft) canDrop(o resource.Object) error {
 	switch v := o.(type) {
-	case *resource.Connection:
-		err = dropConnection(&write[*resource.Connection]{draft: d, old: v})
 	case *resource.Gateway:
-		err = d.world.CheckGatewayDelete(v)
+		return d.world.CheckGatewayDelete(v)
 	case *resource.Circuit:
-		err = dropCircuit(&write[*resource.Circuit]{draft: d, old: v})
+		return d.world.CheckCircuitDelete(v)
 	case *resource.Network:
-		err = d.world.CheckNetworkDelete(v)
+		return d.world.CheckNetworkDelete(v)
 	case *resource.PublicAddress:
-		err = d.world.CheckPublicAddressDelete(v)
+		return d.world.CheckPublicAddressDelete(v)
 	case *resource.CrossConnection:
-		err = refuse(http.StatusConflict, "OperationNotAllowed", "The cross connection '%s' goes with its circuit; it cannot be deleted.", v.Meta.ID.Name())
+		return refuse(http.StatusConflict, "OperationNotAllowed", "The cross connection '%s' goes with its circuit; it cannot be deleted.", v.Meta.ID.Name())
 	}
-	if err != nil {
-		return err
-	}
-	if err := d.write(resource.Clone(o), resource.Deleting); err != nil {
-		return err
-	}
-	d.remove(o)
 	return nil
 }
 

@@ -16,7 +16,11 @@ import (
 	"onramp/resource"
 )
 
-const pollSeconds = "1" // Retry-After: clients take 0 or none for 10 to 30 seconds
+// What pollers are told to wait. Clients take a Retry-After of 0, or none, for 10 to 30 seconds; those that know retry-after-ms use it.
+const (
+	pollSeconds = "1"
+	pollMillis  = "200"
+)
 
 // newOperation prepares the operation of a call; verb is "put", "delete" or "post".
 func (c *call) newOperation(verb string, target resource.ID, location string) *store.Operation {
@@ -45,6 +49,7 @@ func (c *call) accepted(op *store.Operation, status int, body any) answer {
 		"Azure-AsyncOperation":              c.operationURL("operations", op.Location, op.ID),
 		"Azure-AsyncNotification":           "Enabled",
 		"Retry-After":                       pollSeconds,
+		"retry-after-ms":                    pollMillis,
 		"X-Go-Azure-Sdk-Skip-Polling-Delay": "true",
 	}
 	if op.Verb != "put" {
@@ -88,7 +93,7 @@ func getOperation(f *Front, c *call) (answer, error) {
 	}
 	a := ok(w)
 	if op.Ended.IsZero() {
-		a.header = map[string]string{"Retry-After": pollSeconds}
+		a.header = map[string]string{"Retry-After": pollSeconds, "retry-after-ms": pollMillis}
 	}
 	return a, nil
 }
@@ -105,7 +110,7 @@ func getOperationResult(f *Front, c *call) (answer, error) {
 	here := map[string]string{"Location": c.operationURL("operationResults", op.Location, op.ID)}
 	switch {
 	case op.Ended.IsZero():
-		here["Retry-After"] = pollSeconds
+		here["Retry-After"], here["retry-after-ms"] = pollSeconds, pollMillis
 		return answer{status: http.StatusAccepted, header: here}, nil
 	case op.Failure != nil:
 		return answer{}, failureFault(op.Failure)
