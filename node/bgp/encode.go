@@ -3,6 +3,7 @@ package bgp
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 )
 
 // encoder writes what this side announces for one session. It is used by one goroutine.
@@ -10,7 +11,7 @@ type encoder struct {
 	fourByte bool
 	internal bool
 
-	tooLarge uint64 // prefixes whose attributes leave no room for them in a message; they are withdrawn instead (RFC 4271 §9.2)
+	tooLarge *atomic.Uint64 // counts prefixes whose attributes leave no room for them in a message; they are withdrawn instead (RFC 4271 §9.2)
 	scratch  []byte
 }
 
@@ -21,7 +22,7 @@ func (e *encoder) appendReach(b []byte, f Family, hop netip.Addr, a *Attrs, pref
 	}
 	e.scratch = e.appendAttrs(e.scratch[:0], a, hop)
 	if len(e.scratch) > maxMessage-headerLen-4-5 {
-		e.tooLarge += uint64(len(prefixes))
+		e.tooLarge.Add(uint64(len(prefixes)))
 		return e.appendWithdraw(b, f, prefixes)
 	}
 	for len(prefixes) > 0 {
@@ -37,7 +38,7 @@ func (e *encoder) appendReach(b []byte, f Family, hop netip.Addr, a *Attrs, pref
 func (e *encoder) appendMPReach(b []byte, f Family, hop netip.Addr, a *Attrs, prefixes []netip.Prefix) []byte {
 	e.scratch = e.appendAttrs(e.scratch[:0], a, netip.Addr{})
 	if len(e.scratch) > maxMessage-headerLen-4-4-21-17 {
-		e.tooLarge += uint64(len(prefixes))
+		e.tooLarge.Add(uint64(len(prefixes)))
 		return e.appendWithdraw(b, f, prefixes)
 	}
 	for len(prefixes) > 0 {

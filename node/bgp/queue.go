@@ -4,11 +4,13 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // queue holds what is to be announced, one entry per prefix: the latest word wins. Its size is bounded by the number of distinct prefixes.
 type queue struct {
-	kick chan struct{} // capacity 1; filled when something was put
+	kick    chan struct{}  // capacity 1; filled when something was put
+	refused *atomic.Uint64 // counts announcements without attributes or a usable next hop
 
 	mu       sync.Mutex
 	open     bool // only while Established
@@ -16,7 +18,6 @@ type queue struct {
 	items    []item
 	index    map[netip.Prefix]int // into items
 	eors     []Family             // markers to send after items
-	refused  uint64               // announcements without attributes or a usable next hop
 }
 
 // item is the latest word on one prefix; attrs is nil for a withdrawal.
@@ -26,7 +27,9 @@ type item struct {
 	hop    netip.Addr
 }
 
-func newQueue() *queue { return &queue{kick: make(chan struct{}, 1)} }
+func newQueue(refused *atomic.Uint64) *queue {
+	return &queue{kick: make(chan struct{}, 1), refused: refused}
+}
 
 // start opens the queue, empty, for the given families.
 func (q *queue) start(families []Family) {
@@ -69,7 +72,7 @@ func (q *queue) putLocked(u *Update) {
 		q.setLocked(item{prefix: p}, u.Family)
 	}
 	if len(u.Reach) > 0 && (u.Attrs == nil || u.NextHop.BitLen() != u.Family.bits()) {
-		q.refused += uint64(len(u.Reach))
+		q.refused.Add(uint64(len(u.Reach)))
 	} else {
 		for _, p := range u.Reach {
 			q.setLocked(item{prefix: p, attrs: u.Attrs, hop: u.NextHop}, u.Family)
@@ -82,7 +85,7 @@ func (q *queue) putLocked(u *Update) {
 
 func (q *queue) setLocked(it item, f Family) {
 	if !it.prefix.IsValid() || familyOf(it.prefix) != f {
-		q.refused++
+		q.refused.Add(1)
 		return
 	}
 	it.prefix = it.prefix.Masked()
@@ -104,12 +107,6 @@ func (q *queue) take() ([]item, []Family) {
 	items, eors := q.items, q.eors
 	q.clearLocked()
 	return items, eors
-}
-
-func (q *queue) refusals() uint64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.refused
 }
 
 // signal fills a channel of capacity 1 that may be full already.

@@ -22,9 +22,9 @@ type Session struct {
 	wake    chan struct{} // commands were added; capacity 1
 	running sync.WaitGroup
 
-	messagesIn, messagesOut, panics atomic.Uint64
-	received                        atomic.Int64          // prefixes held from the peer
-	queue                           atomic.Pointer[queue] // nil unless Established
+	messagesIn, messagesOut, panics, notSent atomic.Uint64
+	received                                 atomic.Int64          // prefixes held from the peer
+	queue                                    atomic.Pointer[queue] // nil unless Established
 
 	// Owned by Run's goroutine.
 	conns      [2]*conn
@@ -39,7 +39,7 @@ type Session struct {
 	fsm      *FSM
 	commands []command
 	ended    bool
-	counts   Status // the counters of sessions past and of the decoder
+	counts   Status // what the decoder counted
 }
 
 var _ Runner = (*Session)(nil)
@@ -217,16 +217,13 @@ func (s *Session) RequestRefresh(f Family) {
 
 // Status implements Runner.
 func (s *Session) Status() Status {
-	q := s.queue.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.counts
 	s.fsm.fill(&st)
 	st.MessagesIn, st.MessagesOut, st.Panics = s.messagesIn.Load(), s.messagesOut.Load(), s.panics.Load()
 	st.Received = int(s.received.Load())
-	if q != nil {
-		st.NotSent += q.refusals()
-	}
+	st.NotSent = s.notSent.Load()
 	return st
 }
 
@@ -307,9 +304,9 @@ func (s *Session) up(a *Action) {
 	internal := s.cfg.Internal()
 	s.decoder = &decoder{fourByte: p.FourByteAS, internal: internal, local: s.cfg.LocalAddr, families: p.Families}
 	s.forgetHeld()
-	q := newQueue()
+	q := newQueue(&s.notSent)
 	q.start(p.Families)
-	c.establish(q, &encoder{fourByte: p.FourByteAS, internal: internal}, p.HoldTime)
+	c.establish(q, &encoder{fourByte: p.FourByteAS, internal: internal, tooLarge: &s.notSent}, p.HoldTime)
 	s.queue.Store(q)
 	s.handler.Up(p)
 }
@@ -328,9 +325,6 @@ func (s *Session) forgetHeld() {
 func (s *Session) closeQueue() {
 	if q := s.queue.Swap(nil); q != nil {
 		q.stop()
-		s.mu.Lock()
-		s.counts.NotSent += q.refusals()
-		s.mu.Unlock()
 	}
 }
 
