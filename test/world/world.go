@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,11 +120,8 @@ func (w *World) startNodes(t testing.TB, data string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{}, len(w.Fabric.Nodes))
 	for _, n := range w.Fabric.Nodes {
-		token, err := os.ReadFile(filepath.Join(data, "node-tokens", n.Name))
-		if err != nil {
-			t.Fatalf("token of node %s: %v", n.Name, err)
-		}
-		client, err := plan.NewClient(plan.ClientConfig{Control: "unix:" + filepath.Join(data, "node.sock"), Node: n.Name, Token: string(token[:len(token)-1])})
+		token := await(t, filepath.Join(data, "node-tokens", n.Name))
+		client, err := plan.NewClient(plan.ClientConfig{Control: "unix:" + filepath.Join(data, "node.sock"), Node: n.Name, Token: token})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,4 +136,17 @@ func (w *World) startNodes(t testing.TB, data string) {
 			<-ended
 		}
 	})
+}
+
+// await reads a file that is about to be written.
+func await(t testing.TB, file string) string {
+	t.Helper()
+	for range 1000 {
+		if b, err := os.ReadFile(file); err == nil {
+			return strings.TrimSpace(string(b))
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	t.Fatalf("%s is not there after 10 s", file)
+	return ""
 }
