@@ -1,9 +1,6 @@
 package resource
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // ErrorKind is what sort of refusal an Error is. There are few; the HTTP front maps each to one status.
 type ErrorKind string
@@ -78,21 +75,19 @@ func invalid(target, format string, args ...any) *Error {
 	return refuse(Invalid, CodeInvalidValue, target, format, args...)
 }
 
-// Errors lists the refusals inside err, which may join several; nil when err holds none.
+// Errors lists the refusals inside err, which may wrap and join several; nil when err holds none.
 func Errors(err error) []*Error {
-	if err == nil {
-		return nil
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
+	switch e := err.(type) {
+	case *Error:
+		return []*Error{e}
+	case interface{ Unwrap() []error }:
 		var all []*Error
-		for _, e := range many.Unwrap() {
-			all = append(all, Errors(e)...)
+		for _, one := range e.Unwrap() {
+			all = append(all, Errors(one)...)
 		}
 		return all
-	}
-	var e *Error
-	if errors.As(err, &e) {
-		return []*Error{e}
+	case interface{ Unwrap() error }:
+		return Errors(e.Unwrap())
 	}
 	return nil
 }

@@ -324,3 +324,46 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	a, _ := netip.AddrFromSlice(b)
 	return a
 }
+
+// CheckFabricChange checks a fabric document that is to replace the world's (or be its first): by itself, and that it keeps what circuits,
+// gateways and machines are on. Only removal is refused; what moves is taken along.
+func (w *World) CheckFabricChange(next *Fabric) error {
+	if err := CheckFabric(next); err != nil {
+		return err
+	}
+	var errs []error
+	lost := func(path, format string, args ...any) {
+		errs = append(errs, refuse(InUse, CodeConflict, path, format, args...))
+	}
+	for _, c := range w.Circuits {
+		if c.Status.PortPair != "" && next.Provider(c.Provider).PortPair(c.Status.PortPair) == nil {
+			lost("providers", "port pair %q of provider %q is missing; circuit %q is on it", c.Status.PortPair, c.Provider, c.Meta.ID.Name())
+		}
+	}
+	for _, c := range w.Circuits {
+		for _, side := range []string{c.Status.Handoff.Primary, c.Status.Handoff.Secondary} {
+			h, ok := ParseHandoff(side)
+			if _, port := next.Port(h.Port); ok && port == nil {
+				lost("nodes", "port %q is missing; circuit %q is handed over on it", h.Port, c.Meta.ID.Name())
+			}
+		}
+	}
+	for _, n := range w.Networks {
+		if next.Region(n.Meta.Location) == nil {
+			lost("regions", "region %s is missing; network %q is in it", n.Meta.Location, n.Meta.ID.Name())
+		}
+	}
+	for _, g := range w.Gateways {
+		for _, node := range g.Status.Nodes {
+			if next.Node(node) == nil {
+				lost("nodes", "node %q is missing; gateway %q is on it", node, g.Meta.ID.Name())
+			}
+		}
+	}
+	for _, i := range w.Interfaces {
+		if _, port := next.Port(i.AttachTo); i.AttachTo != "" && port == nil {
+			lost("nodes", "port %q is missing; interface %q is on it", i.AttachTo, i.Meta.ID.Name())
+		}
+	}
+	return errors.Join(errs...)
+}
