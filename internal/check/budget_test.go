@@ -14,6 +14,7 @@ const (
 	functionLines     = 60
 	testFunctionLines = 100
 	fileLines         = 500
+	testFileLines     = 800
 )
 
 // longer lists what may be longer than its budget, with the reason: "file.go" or "file.go:function".
@@ -39,7 +40,11 @@ func TestSizes(t *testing.T) {
 		if s.generated() {
 			continue
 		}
-		check(s.path, bytes.Count(s.text, []byte("\n")), fileLines)
+		lines := fileLines
+		if s.test {
+			lines = testFileLines
+		}
+		check(s.path, bytes.Count(s.text, []byte("\n")), lines)
 		for _, d := range s.file.Decls {
 			f, ok := d.(*ast.FuncDecl)
 			if !ok || f.Body == nil {
@@ -111,7 +116,7 @@ func TestNoMutablePackageState(t *testing.T) {
 			}
 			for _, spec := range g.Specs {
 				for _, n := range spec.(*ast.ValueSpec).Names {
-					vars[s.dir][n.Name] = true
+					vars[s.dir][n.Name] = n.Name != "_"
 				}
 			}
 		}
