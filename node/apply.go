@@ -33,6 +33,7 @@ func (a *Agent) apply(desired *plan.Node) {
 	}
 	began := time.Now()
 	a.retry.Stop()
+	alive := a.alivePorts()
 	issues := a.applyPorts(desired)
 	n, issues := prune(desired, issues)
 	n, issues = a.applyPunts(n, issues)
@@ -46,6 +47,11 @@ func (a *Agent) apply(desired *plan.Node) {
 	}
 	errs = append(errs, a.applyForwarding(n, old)...)
 	errs = append(errs, a.host.RemovePunts(a.puntNames()))
+	for name, was := range alive { // links that went while nobody listened
+		if p := a.ports[name]; p != nil && p.alive() != was {
+			a.portMoved(p)
+		}
+	}
 	a.outcome(desired, n, errs, began)
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -45,7 +44,11 @@ func (k *kernel) SetPort(p portSpec) (linkState, error) {
 	if l, err = k.nl.LinkByIndex(a.Index); err != nil {
 		return linkState{}, fmt.Errorf("find interface: %w", err)
 	}
-	return linkStateOf(l), nil
+	s := linkStateOf(l)
+	k.mu.Lock()
+	k.ports[s.Name] = s
+	k.mu.Unlock()
+	return s, nil
 }
 
 // portAddresses adds the underlay's addresses; others are the operator's and stay. A port without any does no IPv6 of its own.
@@ -90,6 +93,9 @@ const (
 	ethtoolSetGSO        = 0x24
 )
 
+// ethtoolLink asks for the carrier.
+const ethtoolLink = 0x0a
+
 type ethtoolValue struct{ cmd, data uint32 }
 
 type ifreqData struct {
@@ -98,19 +104,33 @@ type ifreqData struct {
 	_    [24 - unsafe.Sizeof(uintptr(0))]byte // struct ifreq is 40 bytes
 }
 
-func offloadsOff(name string) error {
+// ethtool carries out one command on an interface; fd is any socket of the namespace.
+func ethtool(fd int, name string, v *ethtoolValue) error {
+	r := ifreqData{data: unsafe.Pointer(v)}
+	copy(r.name[:unix.IFNAMSIZ-1], name)
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&r))); e != 0 {
+		return fmt.Errorf("ethtool command %#x on %s: %w", v.cmd, name, e)
+	}
+	return nil
+}
+
+func ethtoolSocket() (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("open ethtool socket: %w", err)
+		return -1, fmt.Errorf("open ethtool socket: %w", err)
+	}
+	return fd, nil
+}
+
+func offloadsOff(name string) error {
+	fd, err := ethtoolSocket()
+	if err != nil {
+		return err
 	}
 	defer unix.Close(fd)
 	for _, cmd := range []uint32{ethtoolSetTxChecksum, ethtoolSetTSO, ethtoolSetGSO, ethtoolSetScatter} {
-		v := ethtoolValue{cmd: cmd}
-		r := ifreqData{data: unsafe.Pointer(&v)}
-		copy(r.name[:unix.IFNAMSIZ-1], name)
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&r)))
-		if e != 0 && e != unix.EOPNOTSUPP {
-			return fmt.Errorf("switch offload %#x of %s off: %w", cmd, name, os.NewSyscallError("ioctl", e))
+		if err := ethtool(fd, name, &ethtoolValue{cmd: cmd}); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+			return fmt.Errorf("switch offloads off: %w", err)
 		}
 	}
 	return nil

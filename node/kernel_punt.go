@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -17,6 +18,9 @@ import (
 type kernel struct {
 	node string
 	nl   *netlink.Handle
+
+	mu    sync.Mutex
+	ports map[string]linkState // set by SetPort, as last told
 }
 
 func newKernel(node string) (*kernel, error) {
@@ -24,7 +28,7 @@ func newKernel(node string) (*kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	return &kernel{node: node, nl: nl}, nil
+	return &kernel{node: node, nl: nl, ports: map[string]linkState{}}, nil
 }
 
 // puntReady begins the alias of a device that was made to its end; it tells a finished device from one that a killed agent left half made.

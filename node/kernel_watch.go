@@ -44,16 +44,26 @@ func (k *kernel) watchOnce(ctx context.Context, f func(event)) error {
 	if err != nil {
 		return fmt.Errorf("subscribe to neighbours: %w", err)
 	}
+	fd, err := ethtoolSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	poll := time.NewTicker(carrierPoll)
+	defer poll.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-poll.C:
+			k.pollCarrier(fd, f)
 		case u, ok := <-links:
 			if !ok {
 				return nil
 			}
 			s := linkStateOf(u.Link)
 			s.Gone = u.Header.Type == unix.RTM_DELLINK
+			k.told(s)
 			f(event{link: &s})
 		case u, ok := <-neighbors:
 			if !ok {
@@ -63,6 +73,37 @@ func (k *kernel) watchOnce(ctx context.Context, f func(event)) error {
 				f(event{neighbor: &s})
 			}
 		}
+	}
+}
+
+// carrierPoll is how often the ports' carriers are read: the kernel tells of changes at most once a second.
+const carrierPoll = 50 * time.Millisecond
+
+// told notes the newest state of a port.
+func (k *kernel) told(s linkState) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if old, ok := k.ports[s.Name]; ok && (old.Index == s.Index || !s.Gone) {
+		k.ports[s.Name] = s
+	}
+}
+
+// pollCarrier tells of ports whose carrier is another than was told last.
+func (k *kernel) pollCarrier(fd int, f func(event)) {
+	var changed []linkState
+	k.mu.Lock()
+	for name, s := range k.ports {
+		v := ethtoolValue{cmd: ethtoolLink}
+		if s.Gone || !s.Up || ethtool(fd, name, &v) != nil || s.Carrier == (v.data != 0) {
+			continue
+		}
+		s.Carrier = v.data != 0
+		k.ports[name] = s
+		changed = append(changed, s)
+	}
+	k.mu.Unlock()
+	for i := range changed {
+		f(event{link: &changed[i]})
 	}
 }
 

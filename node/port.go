@@ -55,6 +55,14 @@ func (a *Agent) applyPorts(n *plan.Node) []plan.Issue {
 	return issues
 }
 
+func (a *Agent) alivePorts() map[string]bool {
+	out := map[string]bool{}
+	for name, p := range a.ports {
+		out[name] = p.alive()
+	}
+	return out
+}
+
 // portSpec adds to a port that leads to the fabric the tunnel end point, where it is not the port's own address.
 func (a *Agent) portSpec(n *plan.Node, p *port) portSpec {
 	s := p.want()
@@ -93,9 +101,6 @@ func (a *Agent) linkChanged(l linkState) {
 	was, moved := p.alive(), p.link.Index != l.Index || l.Gone != p.link.Gone
 	a.mu.Lock()
 	p.link = l
-	if was != p.alive() {
-		p.changes++
-	}
 	a.mu.Unlock()
 	if was != p.alive() {
 		a.portMoved(p)
@@ -121,6 +126,9 @@ func (a *Agent) linkAppeared(l linkState) {
 // portMoved: a port's link was lost or is back. First the forwarding, then the sessions, then what follows from both.
 func (a *Agent) portMoved(p *port) {
 	up := p.alive()
+	a.mu.Lock()
+	p.changes++
+	a.mu.Unlock()
 	a.log.Info("link changed", "port", p.spec.Name, "up", up)
 	domains := a.followPort(p.spec.Name, p.spec.Underlay.IsValid(), up)
 	for name := range domains {

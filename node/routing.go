@@ -253,8 +253,7 @@ func (r *routing) up(name string, runner announcer, neg bgp.Peer, now time.Time)
 	if p == nil || p.cfg.runner != runner {
 		return
 	}
-	r.flush()
-	p.up, p.negotiated, p.complete, p.completeAt = true, neg, false, time.Time{}
+	p.up, p.negotiated, p.complete, p.completeAt = false, neg, false, time.Time{}
 	p.n.Source.PeerID = neg.ID
 	if !neg.GracefulRestart {
 		p.completeAt = now.Add(quietComplete)
@@ -262,6 +261,8 @@ func (r *routing) up(name string, runner announcer, neg bgp.Peer, now time.Time)
 	if !neg.GracefulRestart || len(neg.Forwarding) < len(neg.Families) { // RFC 4724 §4.2: its forwarding state did not survive
 		r.sweep(p)
 	}
+	r.flush()
+	p.up = true
 	if !r.holding {
 		r.announceAll(p)
 	}
