@@ -64,6 +64,7 @@ func (a *applied) addPolicers() error {
 			return fmt.Errorf("policer: %w", err)
 		}
 		if fresh {
+			store(a.k.policers.at(id), cPolicer{})
 			if err := a.k.objs.Policed.Put(id, make([]cPoliced, ebpf.MustPossibleCPU())); err != nil {
 				return fmt.Errorf("policer %q: clear counters: %w", p.Name, err)
 			}
@@ -115,8 +116,8 @@ func (a *applied) addUnderlays() error {
 		rec := *a.k.underlays.at(id)
 		rec.Remote, rec.Local = at.Remote.As4(), a.c.VTEP.As4()
 		store(a.k.underlays.at(id), rec)
-		if n, ok := a.k.underlay[at.Remote]; ok {
-			a.k.setUnderlay(id, n)
+		if m, ok := a.k.underlay[at.Remote]; ok {
+			a.k.setUnderlay(id, m)
 		}
 	}
 	return nil
@@ -496,35 +497,28 @@ func (k *Kernel) SetAttachmentUp(attachment string, up bool) error {
 	return nil
 }
 
-// SetUnderlayNeighbor tells by which port and to which MAC a remote tunnel end point is reached: its own, or a router's. nil: not known.
-// It may come before the attachments that use it.
-func (k *Kernel) SetUnderlayNeighbor(remote netip.Addr, port string, mac net.HardwareAddr) error {
+// SetUnderlayNeighbor implements FIB.
+func (k *Kernel) SetUnderlayNeighbor(remote netip.Addr, mac net.HardwareAddr) error {
 	if mac != nil && len(mac) != 6 {
 		return fmt.Errorf("underlay neighbour %v: MAC %v is not an Ethernet address", remote, mac)
 	}
-	n := underlayNeighbour{port, mac}
-	k.underlay[remote] = n
-	id := k.names.id(kindUnderlay, remote.String())
-	if id == 0 {
-		return nil
+	k.underlay[remote] = mac
+	if id := k.names.id(kindUnderlay, remote.String()); id != 0 {
+		k.setUnderlay(id, mac)
 	}
-	if _, ok := k.ports[port]; !ok {
-		return fmt.Errorf("underlay neighbour %v: no port %q", remote, port)
-	}
-	k.setUnderlay(id, n)
 	return nil
 }
 
-func (k *Kernel) setUnderlay(id uint32, n underlayNeighbour) {
+func (k *Kernel) setUnderlay(id uint32, m net.HardwareAddr) {
 	rec := *k.underlays.at(id)
-	p, ok := k.ports[n.port]
-	if !ok {
-		return
+	for _, p := range k.ports {
+		if p.Underlay {
+			rec.Port = k.names.id(kindPort, p.Name)
+			copy(rec.Own[:], p.MAC)
+		}
 	}
-	rec.Port = k.names.id(kindPort, n.port)
-	copy(rec.Own[:], p.MAC)
-	rec.MacUp = macUp(n.mac)
 	store(k.underlays.at(id), rec)
+	set64(&k.underlays.at(id).MacUp, macUp(m)) // last: with it the rest is used
 }
 
 // putAll puts every entry; keys that stay keep being there at every moment.

@@ -1,13 +1,15 @@
 package fib
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
-// errIPv6 refuses IPv6 routes: the data path punts IPv6 sessions, and forwards IPv4 only.
+// errIPv6 marks IPv6 routes, which are passed over: the data path punts IPv6 sessions, and counts the rest as ipv6_unsupported.
 var errIPv6 = errors.New("IPv6 is not forwarded")
 
 // domainState is a domain's routes and the table made of them.
@@ -138,6 +140,9 @@ func (k *Kernel) Routes(domain string, cs []RouteChange) error {
 	var free []uint32
 	for _, c := range cs {
 		p, g, err := k.routeOf(c)
+		if errors.Is(err, errIPv6) {
+			continue
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -167,24 +172,39 @@ func (k *Kernel) routeOf(c RouteChange) (prefix, uint32, error) {
 	if err != nil || len(c.Hops) == 0 {
 		return p, 0, err
 	}
-	hops := make([]neighbour, 0, len(c.Hops))
-	kind := uint32(groupUnreachable)
-	for _, h := range c.Hops {
-		if h.Unreachable {
-			continue
-		}
+	live := liveHops(c.Hops)
+	if len(live) == 0 {
+		g, err := k.paths.groupOf(groupUnreachable, nil)
+		return p, g, err
+	}
+	hops := make([]neighbour, len(live))
+	for i, h := range live {
 		a := k.byName[h.Attachment]
 		if a == nil {
 			return 0, 0, fmt.Errorf("route %v: no attachment %q", c.Prefix, h.Attachment)
 		}
-		kind = groupForward
-		hops = append(hops, neighbour{a.id, h.Addr})
+		hops[i] = neighbour{a.id, h.Addr}
 	}
-	g, err := k.paths.groupOf(kind, hops)
+	g, err := k.paths.groupOf(groupForward, hops)
 	if err != nil {
 		return 0, 0, fmt.Errorf("route %v: %w", c.Prefix, err)
 	}
 	return p, g, nil
+}
+
+// liveHops are a route's next hops as both twins order them, without the unreachable and those over the limit.
+func liveHops(hops []Hop) []Hop {
+	live := make([]Hop, 0, len(hops))
+	for _, h := range hops {
+		if !h.Unreachable {
+			live = append(live, h)
+		}
+	}
+	slices.SortFunc(live, func(a, b Hop) int {
+		return cmp.Or(cmp.Compare(a.Attachment, b.Attachment), a.Addr.Compare(b.Addr))
+	})
+	live = slices.Compact(live)
+	return live[:min(len(live), groupHops)]
 }
 
 // ReplaceRoutes implements FIB. The new table is built beside the old one; packets see one or the other, by one store.
@@ -197,6 +217,9 @@ func (k *Kernel) ReplaceRoutes(domain string, rs []RouteChange) error {
 	routes := make(map[prefix]uint32, len(rs))
 	for _, r := range rs {
 		p, g, err := k.routeOf(r)
+		if errors.Is(err, errIPv6) {
+			continue
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue

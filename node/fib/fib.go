@@ -21,12 +21,16 @@ import (
 type FIB interface {
 	// Apply makes the configuration so. It is idempotent and make-before-break; counters of what stays are kept.
 	Apply(c Config) error
-	// Routes applies changes to the routes of one domain, in order. An empty Hops removes the prefix.
+	// Routes applies changes to the routes of one domain, in order. An empty Hops removes the prefix. IPv6 prefixes are passed over:
+	// IPv6 is punted for sessions, and not forwarded. At most 16 hops of a route are used. When a change is refused, the others hold.
 	Routes(domain string, cs []RouteChange) error
 	// ReplaceRoutes makes rs the whole table of the domain, without a gap for the prefixes in both (after an agent's restart).
 	ReplaceRoutes(domain string, rs []RouteChange) error
 	// SetNeighbor tells a neighbour's MAC on an attachment, or that it is unresolved (nil): one store.
 	SetNeighbor(attachment string, addr netip.Addr, mac net.HardwareAddr) error
+	// SetUnderlayNeighbor tells to which MAC frames for a remote tunnel end point go, its own or that of the router to it; nil: not
+	// known. One store. It may come before the attachments that use it.
+	SetUnderlayNeighbor(remote netip.Addr, mac net.HardwareAddr) error
 	// SetAttachmentUp takes the paths through an attachment out of every group at once (link lost), or back: one store each.
 	SetAttachmentUp(attachment string, up bool) error
 	// Counters reads all counters.

@@ -62,7 +62,7 @@ type Kernel struct {
 
 	byName   map[string]*attachmentState
 	tables   map[string]*domainState
-	underlay map[netip.Addr]underlayNeighbour
+	underlay map[netip.Addr]net.HardwareAddr
 	ports    map[string]Port
 
 	mu    sync.Mutex // guards view
@@ -73,11 +73,6 @@ type Kernel struct {
 type attachmentState struct {
 	id  uint32
 	cfg Attachment
-}
-
-type underlayNeighbour struct {
-	port string
-	mac  net.HardwareAddr
 }
 
 // view is the names that Counters answers, copied whole by Apply.
@@ -98,7 +93,7 @@ func NewKernel(o Options) (*Kernel, error) {
 	k := &Kernel{
 		opts: o, objs: objs,
 		byName: map[string]*attachmentState{}, tables: map[string]*domainState{},
-		underlay: map[netip.Addr]underlayNeighbour{}, ports: map[string]Port{},
+		underlay: map[netip.Addr]net.HardwareAddr{}, ports: map[string]Port{},
 	}
 	if err := k.open(); err != nil {
 		return nil, errors.Join(err, k.Close())

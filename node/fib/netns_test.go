@@ -240,7 +240,7 @@ func (w *world) edgeNode() *testNode {
 		Policers: []Policer{{Name: "in", BitsPerSecond: 1e9}, {Name: "out", BitsPerSecond: 1e9}},
 	}
 	return &testNode{k: w.kernel("edge"), c: c, f: func(k *Kernel) error {
-		if err := k.SetUnderlayNeighbor(netip.MustParseAddr("100.64.0.2"), "fab", w.link("gate", "fab").HardwareAddr); err != nil {
+		if err := k.SetUnderlayNeighbor(netip.MustParseAddr("100.64.0.2"), w.link("gate", "fab").HardwareAddr); err != nil {
 			return err
 		}
 		if err := k.SetNeighbor("gateway", netip.MustParseAddr("172.16.0.2"), w.link("gate", "punt1k").HardwareAddr); err != nil {
@@ -271,7 +271,7 @@ func (w *world) gateNode() *testNode {
 		},
 	}
 	return &testNode{k: w.kernel("gate"), c: c, f: func(k *Kernel) error {
-		if err := k.SetUnderlayNeighbor(netip.MustParseAddr("100.64.0.1"), "fab", w.link("edge", "fab").HardwareAddr); err != nil {
+		if err := k.SetUnderlayNeighbor(netip.MustParseAddr("100.64.0.1"), w.link("edge", "fab").HardwareAddr); err != nil {
 			return err
 		}
 		if err := k.SetNeighbor("edge", netip.MustParseAddr("172.16.0.1"), w.link("edge", "punt2k").HardwareAddr); err != nil {

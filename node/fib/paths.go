@@ -95,18 +95,9 @@ func (p *paths) dropAdjacency(n neighbour, a *adjacency) {
 	p.adjIDs.give(a.id, 1)
 }
 
-// groupOf finds or makes the group of some hops and counts one use. Hops with an invalid address are connected.
+// groupOf finds or makes the group of some hops, at most groupHops and in a settled order, and counts one use. Hops with an invalid
+// address are connected.
 func (p *paths) groupOf(kind uint32, hops []neighbour) (uint32, error) {
-	if len(hops) > groupHops {
-		hops = hops[:groupHops]
-	}
-	slices.SortFunc(hops, func(a, b neighbour) int {
-		if a.attachment != b.attachment {
-			return int(a.attachment) - int(b.attachment)
-		}
-		return a.addr.Compare(b.addr)
-	})
-	hops = slices.Compact(hops)
 	key := groupKey(kind, hops)
 	if g := p.byKey[key]; g != nil {
 		g.refs++

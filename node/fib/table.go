@@ -1,8 +1,10 @@
 package fib
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"net/netip"
 	"slices"
 )
 
@@ -342,4 +344,30 @@ func inherited(mem *tableMemory, root uint32) (words, entries []block, groups ma
 	walk(root, 0)
 	delete(groups, 0)
 	return words, entries, groups
+}
+
+// lookupWords is xdp/lookup.h's lookup in Go.
+func lookupWords(mem *tableMemory, root uint32, addr netip.Addr) (group uint32) {
+	b := addr.As4()
+	a := binary.BigEndian.Uint32(b[:])
+	at, best := root, uint32(0)
+	for _, l := range levels {
+		slot := a << l.from >> (32 - l.width)
+		w := mem.word(at + slot>>6)
+		if w.Bits == 0 {
+			return best
+		}
+		if w.Dflt != 0 {
+			best = w.Dflt
+		}
+		e := *mem.entry(w.Base + uint32(bits.OnesCount64(w.Bits<<(63-slot&63))) - 1)
+		if e&entryChild == 0 {
+			if e != 0 {
+				return e
+			}
+			return best
+		}
+		at = e &^ entryChild
+	}
+	return best
 }

@@ -57,6 +57,7 @@ func (v *validator) plain(c Config) {
 	if c.VTEP.IsValid() && !c.VTEP.Is4() {
 		v.fail("VTEP %v: only IPv4 underlays are supported", c.VTEP)
 	}
+	underlays := 0
 	for _, p := range c.Ports {
 		if _, twice := v.ports[p.Name]; twice {
 			v.fail("port %q: named twice", p.Name)
@@ -68,6 +69,12 @@ func (v *validator) plain(c Config) {
 			v.fail("port %q: outer EtherType %#x is neither 0x8100 nor 0x88a8", p.Name, t)
 		}
 		v.ports[p.Name] = p
+		if p.Underlay {
+			underlays++
+		}
+	}
+	if underlays > 1 {
+		v.fail("%d ports lead to the underlay: one is supported", underlays)
 	}
 	for _, p := range c.Policers {
 		if v.policers[p.Name] {
