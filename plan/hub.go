@@ -21,6 +21,7 @@ var (
 const (
 	nextWait    = 25 * time.Second // how long Next waits for work
 	awayAfter   = 60 * time.Second // a node silent for so long is taken for gone
+	aheadLimit  = 60 * time.Second // a node ahead for so long has its plan from a store that is no more
 	historySize = 1024             // changes of plans remembered for Waiting
 )
 
@@ -30,6 +31,9 @@ const (
 // the first SetPlans has nothing to compare with and gives every plan the revision at hand; nodes apply the same content again, which
 // changes nothing. Each plan is handed out once per Hub even to a node that says it has the generation, because a newer compiler may have
 // made something else of the same revision.
+//
+// A node that has a generation beyond the Hub's is left alone for a minute: another replica of control may be ahead. After that the store
+// must have been restored or made anew, and the node's plan is renumbered beyond what the node has.
 //
 // Safe for concurrent use. A Hub has no goroutines and needs no closing.
 type Hub struct {
@@ -45,6 +49,7 @@ type hubNode struct {
 	report   Report // zero Time: none yet
 	sent     int64  // generation handed out last by this Hub
 	seen     time.Time
+	ahead    time.Time     // since when the node has had a generation beyond its plan; zero: it has not
 	waiting  int           // calls of Next that wait now
 	wake     chan struct{} // closed and renewed when there is work
 	queries  []Query       // to be handed out
@@ -156,7 +161,11 @@ func (h *Hub) waiting(rev int64) (nodes []string, known bool) {
 		return nil, false
 	}
 	for name, generation := range h.concernedLocked(rev) {
-		if n := h.nodes[name]; n != nil && n.plan != nil && n.report.Applied < generation {
+		n := h.nodes[name]
+		if n == nil || n.plan == nil {
+			continue
+		}
+		if a := n.report.Applied; a < generation || a > n.plan.Generation {
 			nodes = append(nodes, name)
 		}
 	}
@@ -328,11 +337,34 @@ func (h *Hub) take(node string, have int64) (w Work, wake <-chan struct{}) {
 	defer h.mu.Unlock()
 	n := h.nodeLocked(node)
 	n.waiting++
+	h.catchUpLocked(node, n, have)
 	if p := n.plan; p != nil && have <= p.Generation && (have < p.Generation || n.sent < p.Generation) {
 		w.Plan, n.sent = p, p.Generation
 	}
 	w.Queries, n.queries = n.queries, nil
 	return w, n.wake
+}
+
+// catchUpLocked renumbers the plan of a node that has been ahead for too long.
+func (h *Hub) catchUpLocked(name string, n *hubNode, have int64) {
+	switch {
+	case n.plan == nil || have <= n.plan.Generation:
+		n.ahead = time.Time{}
+		return
+	case n.ahead.IsZero():
+		n.ahead = time.Now()
+		return
+	case time.Since(n.ahead) < aheadLimit:
+		return
+	}
+	p := *n.plan
+	p.Generation = have + 1
+	n.plan, n.ahead = &p, time.Time{}
+	for _, c := range h.changes {
+		if _, concerned := c.nodes[name]; concerned {
+			c.nodes[name] = p.Generation
+		}
+	}
 }
 
 func (h *Hub) left(node string) {

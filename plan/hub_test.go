@@ -391,3 +391,43 @@ func TestSameRevisionNewContent(t *testing.T) {
 		t.Fatalf("waiting %v, want a", w)
 	}
 }
+
+// TestNodeFromAnotherStore: a node whose plan came from a store that is no more gets this one's, a minute later, and nothing is said to
+// be live before.
+func TestNodeFromAnotherStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHub()
+		l := h.Link("a")
+		have := int64(500)
+		report := func() {
+			if err := l.Report(t.Context(), Report{Node: "a", Time: time.Now(), Applied: have}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.SetPlans(map[string]Node{"a": {Name: "a", Role: RoleEdge}}, 3)
+		report()
+		if h.Live(3) {
+			t.Fatal("live, although the node's plan is another store's")
+		}
+		start := time.Now()
+		for w := next(t, l, have); w.Plan == nil; w = next(t, l, have) {
+			if time.Since(start) > 2*aheadLimit {
+				t.Fatal("the plan never came")
+			}
+		}
+		if d := time.Since(start); d < aheadLimit {
+			t.Fatalf("the plan came after %v already", d)
+		}
+		if have = 501; h.Live(3) {
+			t.Fatal("live before it is applied")
+		}
+		report()
+		if !h.Live(3) {
+			t.Fatalf("not live: waiting for %v", h.Waiting(3))
+		}
+		h.SetPlans(map[string]Node{"a": {Name: "a", Role: RoleGateway}}, 4)
+		if w := next(t, l, have); w.Plan == nil || w.Plan.Generation != 502 || w.Plan.Role != RoleGateway {
+			t.Fatalf("next plan %+v, want generation 502", w.Plan)
+		}
+	})
+}
