@@ -234,9 +234,18 @@ func (c *Control) Run(ctx context.Context) error {
 	return nil
 }
 
-// begin does what must be done once before the API is announced.
+// begin does what must be done once before the API is announced. It waits for a cluster that is not there yet.
 func (c *Control) begin(ctx context.Context) error {
-	if err := c.seedFabric(ctx); err != nil {
+	err := c.seedFabric(ctx)
+	for ; errors.Is(err, store.ErrUnavailable); err = c.seedFabric(ctx) {
+		c.cfg.Log.Warn("wait for the store", "err", err)
+		select {
+		case <-time.After(retryAfter):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if err := writeFile(filepath.Join(c.cfg.DataDir, "endpoint"), []byte(c.URL()+"\n"), 0o644); err != nil {

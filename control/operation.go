@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,16 +26,16 @@ type job struct {
 	docs []resource.Object
 }
 
-// need is the revision whose plans must be live: the order's. Members of a group are marked after the order, so there the latest counts;
-// where the order is lost, its documents tell.
-func (j *job) need() int64 {
-	n := j.op.Revision
-	if n == 0 || j.emptiesGroup() {
+// needs are the revisions whose plans must be live: the order's. Members of a group are marked after the order, in several writes; where the
+// order is lost, its documents tell.
+func (j *job) needs() []int64 {
+	revs := map[int64]bool{j.op.Revision: true}
+	if j.op.Revision == 0 || j.emptiesGroup() {
 		for _, o := range j.docs {
-			n = max(n, o.Head().Revision)
+			revs[o.Head().Revision] = true
 		}
 	}
-	return n
+	return slices.Sorted(maps.Keys(revs))
 }
 
 // operations ends the operations that are done: applied by every node that their order concerned, overdue, or impossible. An order
@@ -99,13 +101,25 @@ func (r *reconciler) advance(ctx context.Context, v *view, j *job) error {
 			return err
 		}
 	}
-	if !r.hub.Live(j.need()) {
-		if !r.overdue(j) {
-			return nil
-		}
-		return r.end(ctx, j, r.timedOut(r.hub.Waiting(j.need())))
+	live, waiting := r.waiting(j)
+	switch {
+	case live:
+		return r.end(ctx, j, problem(v, j))
+	case r.overdue(j):
+		return r.end(ctx, j, r.timedOut(waiting))
 	}
-	return r.end(ctx, j, problem(v, j))
+	return nil
+}
+
+// waiting is whether everything that the job needs is live, and which nodes have not applied it.
+func (r *reconciler) waiting(j *job) (live bool, nodes []string) {
+	live = true
+	for _, rev := range j.needs() {
+		live = live && r.hub.Live(rev)
+		nodes = append(nodes, r.hub.Waiting(rev)...)
+	}
+	slices.Sort(nodes)
+	return live, slices.Compact(nodes)
 }
 
 func (r *reconciler) overdue(j *job) bool {
