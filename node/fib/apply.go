@@ -71,6 +71,13 @@ func (a *applied) addPolicers() error {
 		}
 		rec := a.k.policers.at(id)
 		cost, burst := bucket(p)
+		if rec.Cost != cost || rec.Burst != burst {
+			now, err := ktime()
+			if err != nil {
+				return fmt.Errorf("policer %q: %w", p.Name, err)
+			}
+			set64(&rec.Full, rescaled(rec.Full, now, rec.Cost, cost, burst))
+		}
 		set64(&rec.Cost, cost)
 		set64(&rec.Burst, burst)
 		a.policers[p.Name] = id

@@ -13,7 +13,7 @@ import (
 // TestTwinsAgree sends random frames through the kernel's programs and through the memory twin: same frame out, same reason, same counters.
 func TestTwinsAgree(t *testing.T) {
 	isolate(t)
-	ifs := veths(t, "p0", "p1", "p2", "fab", "punt")
+	ifs := veths(t, testDevices...)
 	c := config(ifs)
 	c.Policers = nil // time differs between the twins
 	for i := range c.Attachments {
@@ -170,7 +170,7 @@ func spoilBytes(t *rapid.T, d []byte) []byte {
 // TestLookupAgrees compares the multibit table with a linear search, under random changes.
 func TestLookupAgrees(t *testing.T) {
 	isolate(t)
-	ifs := veths(t, "p0", "p1", "p2", "fab", "punt")
+	ifs := veths(t, testDevices...)
 	k := newKernelTwin(t, pinDir(t))
 	fill(t, k, config(ifs))
 	rapid.Check(t, func(t *rapid.T) {

@@ -73,3 +73,12 @@ func grace() error {
 	}
 	return nil
 }
+
+// ktime is bpf_ktime_get_ns in ticks.
+func ktime() (uint64, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0, fmt.Errorf("read the monotonic clock: %w", err)
+	}
+	return uint64(ts.Nano()) * tick, nil
+}

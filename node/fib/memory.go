@@ -92,6 +92,11 @@ func (m *Memory) Apply(c Config) error {
 		policers[p.Name] = &memoryPolicer{}
 		if old := m.policers[p.Name]; old != nil {
 			policers[p.Name] = old
+			was, _ := bucket(old.Policer)
+			cost, burst := bucket(p)
+			if old.Policer != p {
+				old.full = rescaled(old.full, ticks(), was, cost, burst)
+			}
 		}
 		policers[p.Name].Policer = p
 	}

@@ -28,6 +28,19 @@ func bucket(p Policer) (cost, burst uint64) {
 	return cost, hi<<(64-costBits) | lo>>costBits
 }
 
+// rescaled is a bucket's state after its rate changed from old to cost: it lacks as many bytes as before, and at most all.
+func rescaled(full, now, old, cost, burst uint64) uint64 {
+	if full <= now || old == 0 {
+		return full
+	}
+	hi, lo := bits.Mul64(full-now, cost)
+	if hi >= old {
+		return now + burst
+	}
+	lack, _ := bits.Div64(hi, lo, old)
+	return now + min(lack, burst)
+}
+
 // flowSeed makes nodes choose differently among equal paths.
 func flowSeed(vtep netip.Addr) uint32 {
 	if !vtep.Is4() {

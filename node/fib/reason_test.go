@@ -191,7 +191,8 @@ func exhaustPunt(f twin, attachment string) {
 	case *Memory:
 		f.attached[attachment].punt.full = ticks() + 2*puntBurst
 	case *kernelTwin:
-		f.objs.Limits.Put(f.byName[attachment].id, [4]uint64{0, monotonic()*tick + 2*puntBurst})
+		now, _ := ktime()
+		f.objs.Limits.Put(f.byName[attachment].id, [4]uint64{0, now + 2*puntBurst})
 	}
 }
 
@@ -236,7 +237,7 @@ func TestEveryReasonHasAPacket(t *testing.T) {
 }
 
 func TestReasonsMemory(t *testing.T) {
-	ifs := interfaces{"p0": 2, "p1": 3, "p2": 4, "fab": 5, "punt": 6, "puntx": 7}
+	ifs := numbered(testDevices)
 	for _, c := range reasonCases() {
 		if c.kernelOnly {
 			continue
@@ -249,7 +250,7 @@ func TestReasonsMemory(t *testing.T) {
 
 func TestReasonsKernel(t *testing.T) {
 	isolate(t)
-	ifs := veths(t, "p0", "p1", "p2", "fab", "punt")
+	ifs := veths(t, testDevices...)
 	dir := pinDir(t)
 	k := newKernelTwin(t, dir)
 	for _, c := range reasonCases() {

@@ -223,7 +223,7 @@ var (
 func config(ifs interfaces) Config {
 	at := func(a Attachment) Attachment {
 		if a.Domain != "" {
-			a.MAC, a.PuntIfindex, a.KernelIfindex = macOwn, ifs["punt"], ifs["puntx"]
+			a.MAC, a.PuntIfindex, a.KernelIfindex = macOwn, ifs["k"+a.Name], ifs["k"+a.Name+"x"]
 		}
 		return a
 	}
@@ -251,6 +251,18 @@ func config(ifs interfaces) Config {
 		Policers: []Policer{{Name: "wide", BitsPerSecond: 1e11, BurstBytes: 1e9}, {Name: "narrow", BitsPerSecond: 1000, BurstBytes: 4000},
 			{Name: "narrow2", BitsPerSecond: 1000, BurstBytes: 4000}},
 	}
+}
+
+// testDevices are the ports, and the punt device of each routed attachment.
+var testDevices = []string{"p0", "p1", "p2", "fab", "ka", "kb", "ksingle", "kplain", "kad", "kt7", "kt8"}
+
+// numbered invents interface numbers, for a twin without interfaces.
+func numbered(names []string) interfaces {
+	ifs := interfaces{}
+	for i, n := range names {
+		ifs[n], ifs[n+"x"] = 2*i+2, 2*i+3
+	}
+	return ifs
 }
 
 func hop(attachment, addr string) Hop {
@@ -308,11 +320,4 @@ func fill(t testing.TB, f FIB, c Config) {
 func pinned(t testing.TB, dir string) string {
 	entries, _ := filepath.Glob(dir + "/*")
 	return fmt.Sprint(entries)
-}
-
-// monotonic is the data path's clock, in ns.
-func monotonic() uint64 {
-	var ts unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return uint64(ts.Nano())
 }

@@ -10,7 +10,8 @@ const maxVNI = 1<<24 - 1
 
 // Validate checks that a configuration means something: names are unique and known, tags and tunnels are each one attachment's.
 func (c Config) Validate() error {
-	v := validator{ports: map[string]Port{}, policers: map[string]bool{}, domains: map[string]bool{}, attachments: map[string]Attachment{}}
+	v := validator{ports: map[string]Port{}, policers: map[string]bool{}, domains: map[string]bool{}, attachments: map[string]Attachment{},
+		devices: map[int]string{}, classes: map[classOf]string{}, locals: map[localOf]string{}}
 	v.plain(c)
 	for _, a := range c.Attachments {
 		v.attachment(a, c.VTEP)
@@ -33,6 +34,7 @@ type validator struct {
 	policers    map[string]bool
 	domains     map[string]bool
 	attachments map[string]Attachment
+	devices     map[int]string
 	classes     map[classOf]string
 	locals      map[localOf]string
 }
@@ -109,6 +111,14 @@ func (v *validator) attachment(a Attachment, vtep netip.Addr) {
 	if a.Domain != "" && len(a.MAC) != 6 {
 		v.fail("attachment %q: MAC %v is not an Ethernet address", a.Name, a.MAC)
 	}
+	for _, d := range []int{a.PuntIfindex, a.KernelIfindex} {
+		if other := v.devices[d]; other != "" {
+			v.fail("attachment %q: device %d is attachment %q's", a.Name, d, other)
+		}
+		if d != 0 {
+			v.devices[d] = a.Name
+		}
+	}
 	v.form(a, vtep)
 	v.unique(a)
 }
@@ -146,9 +156,6 @@ func (v *validator) form(a Attachment, vtep netip.Addr) {
 }
 
 func (v *validator) unique(a Attachment) {
-	if v.classes == nil {
-		v.classes, v.locals = map[classOf]string{}, map[localOf]string{}
-	}
 	key := classOf{a.Port, a.STag, a.CTag, a.VNI, a.Remote}
 	if a.AnyCTag {
 		key.ctag = tagAny
