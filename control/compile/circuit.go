@@ -134,7 +134,7 @@ func (b *builder) edge(c *resource.Circuit, p *resource.Peering, at CircuitPath,
 		Key: key, Enabled: p.Enabled, Keepalive: customerKeepalive, HoldTime: customerHoldTime, RestartTime: customerRestart,
 		MaxPrefixes: resource.MaxPrefixes(c.Tier), IdleAfterLimit: limitPause,
 		Import: plan.Import{Class: classCustomer, StripCommunities: true},
-		Export: plan.Export{Classes: []string{classNetwork}, RemoveAS: []uint32{resource.GatewayASN}},
+		Export: plan.Export{Classes: []string{classNetwork, classTransit}, RemoveAS: []uint32{resource.GatewayASN}},
 	})
 }
 

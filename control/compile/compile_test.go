@@ -240,6 +240,31 @@ func TestPremium(t *testing.T) {
 	}
 }
 
+// TestRemoteNetworks: networks of one circuit learn each other's space only where both gateways allow it.
+func TestRemoteNetworks(t *testing.T) {
+	for _, c := range []struct{ first, second bool }{{false, false}, {true, false}, {true, true}} {
+		in := firstCircuit()
+		in.Networks = append(in.Networks, testNetwork("net2", 2))
+		in.Gateways = append(in.Gateways, testGateway("gwB", "net2", 2))
+		in.Connections = append(in.Connections, testConnection("link2", "gwB", "c1", 2, 0))
+		in.Gateways[0].AllowRemoteVnet, in.Gateways[1].AllowRemoteVnet = c.first, c.second
+		out := Nodes(in)
+		valid(t, out)
+		edge := out.Nodes["edge1"]
+		first, second := find(t, edge.Sessions, "connection/guid-link1/to/gw1/v4"), find(t, edge.Sessions, "connection/guid-link2/to/gw1/v4")
+		there, back := slices.Contains(second.Export.Classes, first.Import.Class), slices.Contains(first.Export.Classes, second.Import.Class)
+		if want := c.first && c.second; there != want || back != want {
+			t.Errorf("%v: routes go there %v and back %v, want %v", c, there, back, want)
+		}
+		customer := find(t, edge.Sessions, "circuit/skey-1/private/ce4")
+		for _, s := range []plan.Session{first, second} {
+			if !slices.Contains(customer.Export.Classes, s.Import.Class) || !slices.Contains(s.Export.Classes, customer.Import.Class) {
+				t.Errorf("%v: session %s does not exchange routes with the customer", c, s.Name)
+			}
+		}
+	}
+}
+
 func TestPolicer(t *testing.T) {
 	for _, c := range []struct {
 		mbps        int

@@ -124,20 +124,29 @@ func (b *builder) connection(c *resource.Connection) error {
 }
 
 // edgeEnd takes the network's address space from the gateway, at most as much as one connection may carry, and gives it what the customer
-// announces.
+// announces. Networks reach each other through the circuit only where the gateways of both allow it; 65515 comes out of those paths, as
+// all gateways have it.
 func (b *builder) edgeEnd(c *resource.Connection, t Tunnel) {
 	s := b.tunnelEnd(c, t.Edge, t.Gateway, t.EdgeDomain, t.EdgeAttachment, t.EdgeAddr, t.GatewayAddr)
 	s.LocalAS, s.PeerAS = resource.ASN, resource.GatewayASN
 	s.MaxPrefixes, s.IdleAfterLimit = resource.MaxPrefixesFromNetwork, limitPause
 	s.Import = plan.Import{Class: classNetwork}
 	s.Export = plan.Export{Classes: []string{classCustomer}}
+	if b.gateway[c.Gateway.Key()].AllowRemoteVnet {
+		s.Import.Class = classTransit
+		s.Export = plan.Export{Classes: []string{classCustomer, classTransit}, RemoveAS: []uint32{resource.GatewayASN}}
+	}
 }
 
-// gatewayEnd gives the address space only, never single machines; the connection's routing weight wins before everything else.
+// gatewayEnd gives the address space only, never single machines, and never takes it from outside; the connection's routing weight wins
+// before everything else.
 func (b *builder) gatewayEnd(c *resource.Connection, t Tunnel) {
 	s := b.tunnelEnd(c, t.Gateway, t.Edge, t.GatewayDomain, t.GatewayAttachment, t.GatewayAddr, t.EdgeAddr)
 	s.LocalAS, s.PeerAS = resource.GatewayASN, resource.ASN
 	s.Import = plan.Import{Class: classCustomer, Weight: uint32(c.RoutingWeight)}
+	for _, p := range b.network[b.gateway[c.Gateway.Key()].Network().Key()].AddressSpace {
+		s.Import.Deny = append(s.Import.Deny, plan.PrefixRule{Prefix: p})
+	}
 	s.Export = plan.Export{Classes: []string{classNetwork}}
 }
 

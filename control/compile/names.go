@@ -32,6 +32,7 @@ func session4(attachment string) string { return attachment + "/v4" }
 const (
 	classCustomer = "customer" // learned from a circuit's customer
 	classNetwork  = "network"  // address space of a virtual network
+	classTransit  = "transit"  // likewise, of one whose gateway exchanges traffic with other networks of a circuit
 	classHost     = "host"     // one machine's address
 )
 
