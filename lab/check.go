@@ -23,9 +23,10 @@ type checker struct {
 }
 
 var (
-	labName  = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
-	itemName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,14}$`)
-	portName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$`)
+	labName    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+	itemName   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,14}$`)
+	sessionKey = regexp.MustCompile(`^[A-Za-z0-9]{0,25}$`)
+	portName   = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$`)
 )
 
 // fail records a broken rule at a YAML path.
@@ -141,8 +142,8 @@ func (c *checker) checkUplink(at string, r Router, u Uplink) {
 	if !u.Address.IsValid() || !u.Address.Masked().Contains(u.Peer) || u.Peer == u.Address.Addr() {
 		c.fail(at, "peer %s must be another address of %s", u.Peer, u.Address)
 	}
-	if len(u.Key) > 25 {
-		c.fail(at+".key", "longer than 25 characters")
+	if !sessionKey.MatchString(u.Key) {
+		c.fail(at+".key", "want at most 25 letters and digits")
 	}
 	if u.Tag != 0 {
 		c.fail(at+".tag", "a router of this lab hands over untagged frames; take an untagged hand-off port of the exchange")

@@ -8,21 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 )
 
 // startControl starts control with its embedded etcd in the machine's own namespace, on a port of 127.0.0.1 that the kernel picks.
 func (l *Lab) startControl(ctx context.Context) (string, error) {
 	dir := l.path("control")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	fabric, err := yaml.Marshal(l.World.Fabric)
-	if err != nil {
-		return "", fmt.Errorf("write the fabric: %w", err)
-	}
-	if err := os.WriteFile(l.path("fabric.yaml"), fabric, 0o600); err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(l.path("logs"), 0o755); err != nil {
@@ -51,7 +42,7 @@ func (l *Lab) startControl(ctx context.Context) (string, error) {
 func (l *Lab) controlProcess(listen string) Process {
 	dir := l.path("control")
 	return Process{Name: "control", Log: l.path("logs", "control.log"), Argv: []string{
-		l.opts.Binary, "server", "--data", dir, "--listen", listen, "--node-socket", dir + "/node.sock", "--fabric", l.path("fabric.yaml"),
+		l.opts.Binary, "server", "--data", dir, "--listen", listen, "--node-socket", dir + "/node.sock", "--fabric", l.path("world.yaml"),
 	}}
 }
 

@@ -84,8 +84,7 @@ type end struct {
 }
 
 // newVeth makes a veth pair with each end in its namespace; neither end ever appears anywhere else. Offloads that would hand a node
-// partial checksums or oversized segments are off on both ends, and GRO is on, without which an end that has no XDP program loses the
-// frames that are redirected to it.
+// partial checksums or oversized segments are off on both ends (see setOffloads).
 func newVeth(a, b end) error {
 	if err := makeVeth(a, b); err != nil {
 		return fmt.Errorf("make cable %s/%s - %s/%s: %w", a.ns, a.name, b.ns, b.name, err)
@@ -131,10 +130,10 @@ func prepareVeth(e end) error {
 	if err := sysctl("net.ipv6.conf."+e.name+".disable_ipv6", "1"); err != nil {
 		return err
 	}
-	if err := setOffloads(e.name); err != nil {
+	if err := netlink.LinkSetUp(l); err != nil {
 		return err
 	}
-	return netlink.LinkSetUp(l)
+	return setOffloads(e.name)
 }
 
 // newBridge makes a plain bridge that floods and forwards everything at once.
@@ -184,10 +183,13 @@ func setLink(ns, name string, up bool) error {
 		if err != nil {
 			return err
 		}
-		if up {
-			return netlink.LinkSetUp(l)
+		if !up {
+			return netlink.LinkSetDown(l)
 		}
-		return netlink.LinkSetDown(l)
+		if err := netlink.LinkSetUp(l); err != nil {
+			return err
+		}
+		return setOffloads(name)
 	})
 	if err != nil {
 		return fmt.Errorf("set %s/%s up=%v: %w", ns, name, up, err)

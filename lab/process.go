@@ -181,6 +181,9 @@ func poll(ctx context.Context, timeout, every time.Duration, fn func() error) er
 		if err == nil {
 			return nil
 		}
+		if errors.Is(err, errStop) {
+			return err
+		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("after %s: %w", timeout, err)
 		}

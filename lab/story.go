@@ -106,12 +106,14 @@ func (l *Lab) actCall(ctx context.Context, s *Step) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	var doc any
+	var refused error
 	try := func() (err error) {
 		doc, err = l.callOnce(ctx, s)
 		if err != nil && s.Refuse == nil {
 			return shortError(err)
 		}
 		if s.Refuse != nil {
+			refused = err
 			return l.checkRefusal(s.Refuse, err)
 		}
 		return l.checkExpect(s.Expect, doc)
@@ -124,6 +126,9 @@ func (l *Lab) actCall(ctx context.Context, s *Step) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	if refused != nil {
+		return "refused: " + shortError(refused).Error(), nil
 	}
 	return l.save(s, doc)
 }
@@ -200,9 +205,6 @@ func (l *Lab) save(s *Step, doc any) (string, error) {
 			return "", err
 		}
 		told = append(told, name+" "+text(v))
-	}
-	if s.Refuse != nil {
-		told = append(told, "refused: "+s.Refuse.Code)
 	}
 	for _, path := range sortedKeys(s.Expect) {
 		if v, err := lookup(doc, l.expand(path)); err == nil && len(text(v)) < 40 {
