@@ -32,8 +32,9 @@ test-race: ## the tests of every package under the race detector (slow)
 bench: build ## benchmarks of the cores and of the packet path (as root)
 	go test -run '^$$' -bench . -benchtime 1s -timeout 20m ./node/... ./control/...
 
-gen: ## compile the XDP program and write its Go bindings (needs clang)
-	go generate ./node/fib/...
+gen: ## compile the XDP programs (needs clang), write the drop reasons and the fidelity table
+	sh node/fib/xdp/gen.sh
+	go test ./internal/check -run TestFidelityCurrent -update
 
 lint: ## formatting, vet and the repository's own rules
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }

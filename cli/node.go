@@ -76,6 +76,7 @@ func nodeList() verb {
 			return emit(s, raw.Value, columns[nodeView]{
 				{"NAME", func(v nodeView) string { return v.Name }},
 				{"ROLE", func(v nodeView) string { return v.Role }},
+				{"CONNECTED", func(v nodeView) string { return map[bool]string{true: "yes", false: "NO"}[v.Connected] }},
 				{"PLAN", func(v nodeView) string { return fmt.Sprint(v.Generation) }},
 				{"APPLIED", func(v nodeView) string { return v.report(func(r *nodeReport) string { return fmt.Sprint(r.Applied) }) }},
 				{"DATA PATH", func(v nodeView) string { return v.report(func(r *nodeReport) string { return r.DataPath }) }},
@@ -128,7 +129,7 @@ func nodeShow() verb {
 
 // fields describes a node.
 func (v nodeView) fields() []field {
-	fields := []field{{"name", v.Name}, {"role", v.Role}, {"plan", fmt.Sprint(v.Generation)}}
+	fields := []field{{"name", v.Name}, {"role", v.Role}, {"connected", map[bool]string{true: "yes", false: "NO"}[v.Connected]}, {"plan", fmt.Sprint(v.Generation)}}
 	r := v.Report
 	if r == nil {
 		return append(fields, field{"report", "none yet"})
