@@ -21,18 +21,15 @@ const (
 	quotaBytes      = 2 << 30
 	maxRequestBytes = 8 << 20
 	maxTxnOps       = 1024
-	// headroomBytes must be free for a write to start. etcd ends its process when its log, of 64 MB segments made one ahead, or its
-	// database meets a full disk; so writes stop before that.
-	headroomBytes = 96 << 20
 )
 
 // EmbeddedConfig is about the etcd server inside this process.
 type EmbeddedConfig struct {
-	Dir          string       // data directory, made when missing
-	Log          *slog.Logger // nil: slog.Default
-	QuotaBytes   int64        // of the database; 0: 2 GiB
-	NoSync       bool         // only for tests that measure or throw the data away
-	HeadroomByte int64        // free disk space that writes leave; 0: 96 MiB
+	Dir           string       // data directory, made when missing
+	Log           *slog.Logger // nil: slog.Default
+	QuotaBytes    int64        // of the database; 0: 2 GiB
+	NoSync        bool         // only for tests that measure or throw the data away
+	HeadroomBytes int64        // free disk space that writes leave; 0: 96 MiB
 }
 
 // OpenEmbedded starts an etcd server in this process on a data directory, and is the store on it. The server listens nowhere: only this
@@ -44,14 +41,15 @@ func OpenEmbedded(c EmbeddedConfig, ring *Keyring) (Store, error) {
 	if c.QuotaBytes == 0 {
 		c.QuotaBytes = quotaBytes
 	}
-	if c.HeadroomByte == 0 {
-		c.HeadroomByte = headroomBytes
+	if c.HeadroomBytes == 0 {
+		c.HeadroomBytes = headroomBytes
 	}
 	lock, err := lockDir(c.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", c.Dir, err)
 	}
-	if err := (&disk{dir: c.Dir, headroom: c.HeadroomByte}).writable(); err != nil {
+	d := &disk{dir: c.Dir, database: filepath.Join(c.Dir, "etcd", "member", "snap", "db"), headroom: c.HeadroomBytes}
+	if err := d.writable(); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("open store %s: %w", c.Dir, err)
 	}
@@ -62,10 +60,9 @@ func OpenEmbedded(c EmbeddedConfig, ring *Keyring) (Store, error) {
 	}
 	client := v3client.New(s.Server)
 	ctx, cancel := context.WithCancel(context.Background())
-	m := &maintenance{client: client, log: c.Log, wake: make(chan struct{}, 1)}
+	m := &maintenance{client: client, defrag: s.Server.Backend().Defrag, log: c.Log, wake: make(chan struct{}, 1)}
 	var wg sync.WaitGroup
 	wg.Go(func() { m.run(ctx) })
-	d := &disk{dir: c.Dir, headroom: c.HeadroomByte}
 	kv := &etcd{client: client, writable: d.writable, full: func() { signal(m.wake) }, stop: func() error {
 		cancel()
 		wg.Wait()
@@ -126,28 +123,10 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// disk watches the file system under the data directory.
-type disk struct {
-	dir      string
-	headroom int64
-}
-
-// writable is ErrUnavailable while too little space is free.
-func (d *disk) writable() error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(d.dir, &st); err != nil {
-		return fmt.Errorf("%w: data directory %s: %v", ErrUnavailable, d.dir, err)
-	}
-	if free := int64(st.Bavail) * st.Bsize; free < d.headroom {
-		return fmt.Errorf("%w: the disk of %s is full: %d MB free, %d MB needed; free some space, nothing is lost",
-			ErrUnavailable, d.dir, free>>20, d.headroom>>20)
-	}
-	return nil
-}
-
 // maintenance brings a database that reached its quota back: compact, defragment, disarm the alarm.
 type maintenance struct {
 	client *clientv3.Client
+	defrag func() error
 	log    *slog.Logger
 	wake   chan struct{}
 }
@@ -182,7 +161,7 @@ func (m *maintenance) shrink(ctx context.Context) {
 		_, err = m.client.Compact(ctx, r.Header.Revision, clientv3.WithCompactPhysical())
 	}
 	if err == nil {
-		_, err = m.client.Defragment(ctx, "")
+		err = m.defrag()
 	}
 	if err == nil {
 		_, err = m.client.AlarmDisarm(ctx, &clientv3.AlarmMember{})
