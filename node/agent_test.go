@@ -138,18 +138,18 @@ func TestReportEverySecondAndCoalesced(t *testing.T) {
 		r.start(false)
 		r.plan(transit())
 		r.settle()
-		before := len(r.link.reports)
+		before := r.link.count()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if n := len(r.link.reports) - before; n < 10 || n > 11 {
+		if n := r.link.count() - before; n < 10 || n > 11 {
 			t.Errorf("%d reports in 10 s", n)
 		}
-		before = len(r.link.reports)
+		before = r.link.count()
 		for range 100 {
 			r.a.reportSoon()
 			time.Sleep(time.Millisecond)
 		}
-		if n := len(r.link.reports) - before; n < 2 || n > 4 {
+		if n := r.link.count() - before; n < 2 || n > 4 {
 			t.Errorf("%d reports for 100 changes in 100 ms", n)
 		}
 		r.stop()

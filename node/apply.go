@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -123,7 +124,8 @@ func (a *Agent) puntNames() map[string]bool {
 // applyForwarding carries the plan into FIB, domains and sessions.
 func (a *Agent) applyForwarding(n, old *plan.Node) []error {
 	next := a.fibConfigOf(n)
-	errs := []error{a.applyFIB(union(a.fibConfig, next))}
+	both := union(a.fibConfig, next)
+	errs := []error{a.applyFIB(both)}
 	a.mu.Lock()
 	a.plan = n
 	a.mu.Unlock()
@@ -148,7 +150,10 @@ func (a *Agent) applyForwarding(n, old *plan.Node) []error {
 	errs = append(errs, a.applyListeners(n)...)
 	a.applySessions(n, old, fresh)
 	errs = append(errs, a.removeDomains(n)...)
-	return append(errs, a.applyFIB(next))
+	if !reflect.DeepEqual(both, next) {
+		errs = append(errs, a.applyFIB(next))
+	}
+	return errs
 }
 
 func (a *Agent) applyFIB(c fib.Config) error {

@@ -22,7 +22,7 @@ type domain struct {
 	log     *slog.Logger
 	want    func(attachment string, addr netip.Addr)
 	restart func() // asks for a reset of the domain's sessions
-	in      chan func(*routing)
+	in      chan message
 	ended   chan struct{}
 	cancel  context.CancelFunc
 
@@ -33,12 +33,24 @@ type domain struct {
 	problem string
 }
 
+// message is something to be done with the routing. done, where there is one, gets the outcome; it has room for it.
+type message struct {
+	do   func(*routing)
+	done chan error
+}
+
+func (m message) answer(err error) {
+	if m.done != nil {
+		m.done <- err
+	}
+}
+
 // inbox bounds the messages that wait; a session that tells faster than the domain decides is slowed down by TCP.
 const inbox = 256
 
 // newDomain makes a domain, for sessions to be made with; begin starts it.
 func newDomain(name string, f programmer, log *slog.Logger, want func(string, netip.Addr), restart func()) *domain {
-	return &domain{name: name, fib: f, log: log.With("domain", name), want: want, restart: restart, in: make(chan func(*routing), inbox),
+	return &domain{name: name, fib: f, log: log.With("domain", name), want: want, restart: restart, in: make(chan message, inbox),
 		ended: make(chan struct{})}
 }
 
@@ -61,14 +73,27 @@ func (d *domain) run(ctx context.Context, hold bool) {
 		if time.Since(began) > time.Minute {
 			pause = time.Second
 		}
-		select {
-		case <-ctx.Done():
+		if !d.rest(ctx, pause) {
 			return
-		case <-time.After(pause):
 		}
 		pause = min(2*pause, time.Minute)
 		hold = true
 		d.restart()
+	}
+}
+
+// rest waits after a panic. What is told meanwhile is lost: the sessions are reset when it is over, and tell all anew.
+func (d *domain) rest(ctx context.Context, pause time.Duration) bool {
+	over := time.After(pause)
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case m := <-d.in:
+			m.answer(errResting)
+		case <-over:
+			return true
+		}
 	}
 }
 
@@ -102,8 +127,8 @@ func (d *domain) serve(ctx context.Context, r *routing) {
 		select {
 		case <-ctx.Done():
 			return
-		case f := <-d.in:
-			f(r)
+		case m := <-d.in:
+			d.obey(r, m)
 			d.drain(r)
 		case <-timer.C:
 			r.tick(time.Now())
@@ -124,12 +149,23 @@ func (d *domain) serve(ctx context.Context, r *routing) {
 func (d *domain) drain(r *routing) {
 	for range inbox {
 		select {
-		case f := <-d.in:
-			f(r)
+		case m := <-d.in:
+			d.obey(r, m)
 		default:
 			return
 		}
 	}
+}
+
+// obey does one message; who waits for it learns of a panic.
+func (d *domain) obey(r *routing, m message) {
+	err := errResting
+	defer func() { m.answer(err) }()
+	m.do(r)
+	if m.done != nil {
+		r.flush()
+	}
+	err = nil
 }
 
 func (d *domain) setProblem(p string) {
@@ -148,33 +184,31 @@ func (d *domain) Problem() string {
 // tell sends a message; it waits while the domain has many.
 func (d *domain) tell(f func(*routing)) {
 	select {
-	case d.in <- f:
+	case d.in <- message{do: f}:
 	case <-d.ended:
 	}
 }
 
-var errNoAnswer = errors.New("the domain did not answer in time")
+var (
+	errNoAnswer = errors.New("the domain did not answer in time")
+	errResting  = errors.New("the domain starts anew after a panic")
+)
 
 // ask sends a message and waits until it and its consequences were carried out.
 func (d *domain) ask(timeout time.Duration, f func(*routing)) error {
-	done := make(chan struct{})
+	m := message{f, make(chan error, 1)}
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	msg := func(r *routing) {
-		defer close(done)
-		f(r)
-		r.flush()
-	}
 	select {
-	case d.in <- msg:
+	case d.in <- m:
 	case <-d.ended:
 		return nil
 	case <-timer.C:
 		return errNoAnswer
 	}
 	select {
-	case <-done:
-		return nil
+	case err := <-m.done:
+		return err
 	case <-d.ended:
 		return nil
 	case <-timer.C:

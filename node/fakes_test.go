@@ -245,6 +245,12 @@ func (l *fakeLink) last() plan.Report {
 	return l.reports[len(l.reports)-1]
 }
 
+func (l *fakeLink) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.reports)
+}
+
 // cast are the sessions that an agent made, played by the test.
 type cast struct {
 	mu       sync.Mutex

@@ -225,8 +225,9 @@ func addressOf(w plan.Address) *netlink.Addr {
 		a.Flags |= unix.IFA_F_NODAD
 	}
 	if w.Peer.IsValid() {
+		// Not as a peer address of the kernel's: with arp_ignore=1 it would answer no ARP, because it looks for an address that covers
+		// the target, and a peer address covers the peer alone.
 		a.IPNet = ipNet(netip.PrefixFrom(w.Prefix.Addr(), w.Prefix.Addr().BitLen()))
-		a.Peer = ipNet(netip.PrefixFrom(w.Peer, w.Peer.BitLen()))
 	}
 	return a
 }

@@ -112,6 +112,10 @@ func (a *Agent) linkChanged(l linkState) {
 
 // linkAppeared applies the plan again when a port that was missing is there now.
 func (a *Agent) linkAppeared(l linkState) {
+	if _, punt := a.byIndex[l.Index]; punt && l.Gone {
+		a.applySoon(0) // somebody deleted a punt device
+		return
+	}
 	if a.desired == nil || l.Gone {
 		return
 	}
