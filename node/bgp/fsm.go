@@ -328,11 +328,23 @@ func (f *FSM) connect(cause string, now time.Time) {
 	}
 	if f.links[Outgoing].state == Connect {
 		f.act(Action{Kind: ActCancelDial})
+		f.unanswered(now)
 	}
 	f.links[Outgoing] = link{state: Connect}
 	f.retryAt = now.Add(f.jitter(f.cfg.ConnectRetry))
 	f.act(Action{Kind: ActDial})
 	f.settle(cause, now)
+}
+
+// unanswered notes that nothing came back for a whole attempt to connect: not even a refusal, which is what a wrong key looks like.
+func (f *FSM) unanswered(now time.Time) {
+	f.lastErr = fmt.Sprintf("connect to %s: no answer: the peer or the link is down, the way is filtered, or the MD5 keys differ", f.cfg.PeerAddr)
+	e := Event{Time: now, From: Connect, To: Connect, Cause: f.lastErr}
+	if n := len(f.events); n > 0 && f.events[n-1].From == e.From && f.events[n-1].To == e.To {
+		f.events[n-1] = e
+		return
+	}
+	f.record(e)
 }
 
 func (f *FSM) stop(n *Notification, now time.Time) {
@@ -372,8 +384,8 @@ func (f *FSM) drop(id LinkID, n *Notification, d Down, now time.Time) {
 		f.act(Action{Kind: ActCancelDial})
 		return
 	}
-	if n != nil && was.state == Established && f.notifiesGracefully(&was) && endsHard(n) {
-		n = n.wrapped()
+	if n != nil && was.state == Established && f.cfg.RestartTime > 0 && f.notifiesGracefully(&was) && endsHard(n) {
+		n = n.wrapped() // the peer would keep this side's routes
 	}
 	f.act(Action{Kind: ActClose, Link: id, Note: n})
 	if was.state == Established {

@@ -410,6 +410,7 @@ func restartOpen(notification, restarting bool, forwarding ...Family) *Open {
 
 func TestGracefulRestartHelper(t *testing.T) {
 	lost := Input{Kind: InClosed, Err: errors.New("reset by peer")}
+	stop := Input{Kind: InStop, Note: notify(CodeCease, CeaseAdminShutdown, nil, "")}
 	cease := func(subcode uint8) Input {
 		return Input{Kind: InNotification, Note: &Notification{Code: CodeCease, Subcode: subcode, Received: true}}
 	}
@@ -429,10 +430,16 @@ func TestGracefulRestartHelper(t *testing.T) {
 		{"hold timer with N", restartOpen(true, false), Input{Kind: InTimer}, "close:out:4/0 down+keep:2m0s"},
 		{"connected anew", restartOpen(false, false), Input{Kind: InAccepted}, "close:out down+keep:2m0s open:in"},
 		{"link down", restartOpen(true, false), Input{Kind: InReset}, "close:out down"},
-		{"stop with N", restartOpen(true, false), Input{Kind: InStop, Note: notify(CodeCease, CeaseAdminShutdown, nil, "")}, "close:out:6/9 down"},
-		{"limit with N", restartOpen(true, false), Input{Kind: InLimit, Note: tooMany(IPv4Unicast, 1)}, "close:out:6/9 down"},
+		{"stop with N", restartOpen(true, false), stop, "close:out:6/2 down"},
+		{"limit with N", restartOpen(true, false), Input{Kind: InLimit, Note: tooMany(IPv4Unicast, 1)}, "close:out:6/1 down"},
+		{"stop with N, we restart gracefully too", restartOpen(true, false), stop, "close:out:6/9 down"},
+		{"stop without N, we restart gracefully", restartOpen(false, false), stop, "close:out:6/2 down"},
 	} {
-		f := established(t, testConfig(), tc.open)
+		c := testConfig()
+		if strings.Contains(tc.name, "we restart gracefully") {
+			c.RestartTime = time.Minute
+		}
+		f := established(t, c, tc.open)
 		if got := describe(f.Step(tc.in, t0.Add(200*time.Second))); got != tc.want {
 			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
 		}
@@ -573,6 +580,16 @@ func TestEventsInWords(t *testing.T) {
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestUnansweredIsSaid(t *testing.T) {
+	f := machine(t, "Connect")
+	for range 100 {
+		f.Step(Input{Kind: InTimer}, f.Next())
+	}
+	if len(f.events) != 2 || !strings.Contains(f.lastErr, "MD5 keys differ") || f.events[1].Cause != f.lastErr {
+		t.Errorf("%q %+v", f.lastErr, f.events)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,7 +111,8 @@ func (w *world) daemon(t *testing.T, args ...string) (kill func()) {
 		kill()
 		if t.Failed() {
 			b, _ := os.ReadFile(log.Name())
-			t.Logf("daemon's log:\n%s", b)
+			lines := slices.DeleteFunc(strings.Split(string(b), "\n"), func(l string) bool { return strings.Contains(l, "zclient_send_message") })
+			t.Logf("daemon's log:\n%s", strings.Join(lines[max(0, len(lines)-40):], "\n"))
 		}
 	})
 	return kill
