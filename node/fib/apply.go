@@ -26,6 +26,9 @@ type applied struct {
 
 // Apply implements FIB. Order: what others point to, then what points to it; then programs; then removals in the reverse order.
 func (k *Kernel) Apply(c Config) error {
+	if k.isClosed() {
+		return errClosed
+	}
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("apply forwarding configuration: %w", err)
 	}
@@ -446,6 +449,9 @@ func (k *Kernel) bury(kd kind, id uint32) error {
 
 // SetNeighbor implements FIB.
 func (k *Kernel) SetNeighbor(attachment string, addr netip.Addr, mac net.HardwareAddr) error {
+	if k.isClosed() {
+		return errClosed
+	}
 	at := k.byName[attachment]
 	if at == nil {
 		return fmt.Errorf("neighbour %v: no attachment %q", addr, attachment)
@@ -492,6 +498,9 @@ func (k *Kernel) dropHosts(id uint32) error {
 
 // SetAttachmentUp implements FIB.
 func (k *Kernel) SetAttachmentUp(attachment string, up bool) error {
+	if k.isClosed() {
+		return errClosed
+	}
 	at := k.byName[attachment]
 	if at == nil {
 		return fmt.Errorf("attachment %q: no such attachment", attachment)
@@ -506,6 +515,9 @@ func (k *Kernel) SetAttachmentUp(attachment string, up bool) error {
 
 // SetUnderlayNeighbor implements FIB.
 func (k *Kernel) SetUnderlayNeighbor(remote netip.Addr, mac net.HardwareAddr) error {
+	if k.isClosed() {
+		return errClosed
+	}
 	if mac != nil && len(mac) != 6 {
 		return fmt.Errorf("underlay neighbour %v: MAC %v is not an Ethernet address", remote, mac)
 	}

@@ -30,7 +30,7 @@ func (k *Kernel) Counters() (Counters, error) {
 	defer k.mu.Unlock()
 	c := Counters{Attachments: map[string]AttachmentCounters{}, Policers: map[string]PolicerCounters{}, Drops: map[string]uint64{}}
 	if k.view.closed {
-		return c, errors.New("read counters: the FIB is closed")
+		return c, fmt.Errorf("read counters: %w", errClosed)
 	}
 	addDrops(c.Drops, *k.retired.at(0))
 	node, err := k.countsOf(0)

@@ -132,6 +132,9 @@ func (k *Kernel) dropOld(d *domainState) {
 
 // Routes implements FIB.
 func (k *Kernel) Routes(domain string, cs []RouteChange) error {
+	if k.isClosed() {
+		return errClosed
+	}
 	d := k.tables[domain]
 	if d == nil {
 		return fmt.Errorf("routes of domain %q: no such domain", domain)
@@ -209,6 +212,9 @@ func liveHops(hops []Hop) []Hop {
 
 // ReplaceRoutes implements FIB. The new table is built beside the old one; packets see one or the other, by one store.
 func (k *Kernel) ReplaceRoutes(domain string, rs []RouteChange) error {
+	if k.isClosed() {
+		return errClosed
+	}
 	d := k.tables[domain]
 	if d == nil {
 		return fmt.Errorf("routes of domain %q: no such domain", domain)

@@ -12,9 +12,13 @@
 package fib
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 )
+
+// errClosed is every method's answer after Close.
+var errClosed = errors.New("the FIB is closed")
 
 // FIB is forwarding state. Twins: Memory (a slow, obviously right model that also forwards packets, for tests and sim) and Kernel.
 // Methods are called from one goroutine, except Counters.

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
 )
 
 // Options say where a Kernel lives and how large it may grow. Sizes are taken when the tables are first made; tables that are pinned
@@ -65,9 +66,11 @@ type Kernel struct {
 	underlay map[netip.Addr]net.HardwareAddr
 	ports    map[string]Port
 
-	mu    sync.Mutex // guards view
-	view  view       // what Counters reads
-	strip []func() error
+	strip []func() error // unmaps the arrays
+
+	mu      sync.Mutex // guards what follows
+	view    view       // what Counters reads
+	readers []*ringbuf.Reader
 }
 
 type attachmentState struct {
@@ -167,6 +170,13 @@ func (k *Kernel) Mode() map[string]string {
 	return modes
 }
 
+// isClosed guards the mapped memory, which is gone after Close.
+func (k *Kernel) isClosed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.view.closed
+}
+
 // Close implements FIB.
 func (k *Kernel) Close() error {
 	k.mu.Lock()
@@ -176,6 +186,9 @@ func (k *Kernel) Close() error {
 	}
 	k.view.closed = true
 	var errs []error
+	for _, r := range k.readers {
+		errs = append(errs, r.Close())
+	}
 	for _, f := range k.strip {
 		errs = append(errs, f())
 	}

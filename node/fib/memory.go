@@ -112,8 +112,6 @@ func (m *Memory) Apply(c Config) error {
 	return nil
 }
 
-var errClosed = errors.New("the FIB is closed")
-
 func (m *Memory) applyAttachments() {
 	attached := map[string]*memoryAttachment{}
 	for _, a := range m.c.Attachments {

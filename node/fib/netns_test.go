@@ -1,7 +1,10 @@
 package fib
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -10,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +21,7 @@ import (
 // world is network namespaces of a test, gone at its end.
 type world struct {
 	t      *testing.T
+	whole  *testing.T // not the subtest
 	prefix string
 }
 
@@ -29,7 +34,7 @@ func needRoot(t testing.TB) {
 
 func newWorld(t *testing.T) *world {
 	needRoot(t)
-	w := &world{t: t, prefix: fmt.Sprintf("fib%d", os.Getpid())}
+	w := &world{t: t, whole: t, prefix: fmt.Sprintf("fib%d", os.Getpid())}
 	return w
 }
 
@@ -107,13 +112,17 @@ func (w *world) link(ns, name string) *net.Interface {
 
 // pins is a pin directory, removed at the end with all it holds.
 func pins(t testing.TB, name string) string {
-	dir := filepath.Join("/sys/fs/bpf", fmt.Sprintf("onramp-test-%d-%s", os.Getpid(), name))
+	dir := pinPath(name)
 	t.Cleanup(func() {
 		if err := RemovePinned(dir); err != nil {
 			t.Error(err)
 		}
 	})
 	return dir
+}
+
+func pinPath(name string) string {
+	return filepath.Join("/sys/fs/bpf", fmt.Sprintf("onramp-test-%d-%s", os.Getpid(), name))
 }
 
 // punt makes an attachment's punt device in a node's namespace, as package node does.
@@ -140,7 +149,7 @@ func check(t *testing.T, errs ...error) {
 	}
 }
 
-func neighbourMAC(w *world, ns, dev string) net.HardwareAddr { return w.link(ns, dev).HardwareAddr }
+func (w *world) mac(ns, dev string) net.HardwareAddr { return w.link(ns, dev).HardwareAddr }
 
 // TestKernelPath is the way of a circuit: a router that tags, an edge node, the fabric, a gateway node, a virtual machine.
 //
@@ -173,28 +182,150 @@ func TestKernelPath(t *testing.T) {
 	w.do("edge", func() { check(t, edge.settle(t)) })
 	w.do("gate", func() { check(t, gate.settle(t)) })
 
-	t.Run("arp and bgp to the punt device", func(t *testing.T) {
-		w.in("r", "ping", "-c", "1", "-W", "2", "192.168.1.2")
-		w.in("edge", "sh", "-c", "timeout 5 nc -l -p 179 -s 192.168.1.2 >/dev/null 2>&1 & sleep 0.3; true")
-		w.in("r", "sh", "-c", "echo hello | timeout 3 nc -q 1 192.168.1.2 179 || true")
-	})
-	t.Run("ping through", func(t *testing.T) {
-		w.do("edge", func() {
-			check(t, edge.k.SetNeighbor("circuit", netip.MustParseAddr("192.168.1.1"), neighbourMAC(w, "r", "eth0")))
-		})
-		w.do("gate", func() {
-			check(t, gate.k.SetNeighbor("subnet", netip.MustParseAddr("10.1.0.4"), neighbourMAC(w, "vm", "eth0")))
-		})
-		out, err := exec.Command("ip", "netns", "exec", w.ns("r"), "ping", "-c", "3", "-i", "0.2", "-W", "1", "10.1.0.4").CombinedOutput()
-		ce, _ := edge.k.Counters()
-		cg, _ := gate.k.Counters()
-		if err != nil {
-			t.Fatalf("%v\n%s\nedge %+v\ngate %+v", err, out, ce, cg)
+	w.sub("arp and bgp to the punt device", func(t *testing.T) {
+		l := w.listen("edge", "192.168.1.2:179")
+		go func() {
+			if c, err := l.Accept(); err == nil {
+				io.WriteString(c, "from the edge")
+				c.Close()
+			}
+		}()
+		if got, err := io.ReadAll(w.dial("r", "192.168.1.2:179")); string(got) != "from the edge" {
+			t.Errorf("TCP 179 answers %q, %v", got, err)
 		}
-		t.Logf("edge %+v modes %v", ce, edge.k.Mode())
-		t.Log(string(out))
-		t.Log(exec.Command("ip", "netns", "exec", w.ns("r"), "traceroute", "-n", "-q1", "10.1.0.4").String())
 	})
+	w.do("edge", func() {
+		check(t, edge.k.SetNeighbor("circuit", netip.MustParseAddr("192.168.1.1"), w.mac("r", "eth0")))
+	})
+	w.sub("an unresolved neighbour is asked for", func(t *testing.T) {
+		missed := make(chan Miss, 100)
+		go gate.k.Misses(func(m Miss) { missed <- m })
+		exec.Command("ip", "netns", "exec", w.ns("r"), "ping", "-c", "1", "-W", "0.1", "10.1.0.4").Run()
+		if m := <-missed; m.Attachment != "subnet" || m.Addr != netip.MustParseAddr("10.1.0.4") {
+			t.Errorf("missed %v", m)
+		}
+	})
+	w.do("gate", func() {
+		check(t, gate.k.SetNeighbor("subnet", netip.MustParseAddr("10.1.0.4"), w.mac("vm", "eth0")))
+	})
+	w.sub("ping through, small and full", func(t *testing.T) {
+		w.in("r", "ping", "-c", "3", "-i", "0.1", "-W", "1", "10.1.0.4")
+		w.in("r", "ping", "-c", "3", "-i", "0.1", "-W", "1", "-M", "do", "-s", "1472", "10.1.0.4")
+		w.in("r", "ping", "-c", "1", "-W", "1", "192.168.1.2")
+		w.in("vm", "ping", "-c", "1", "-W", "1", "192.168.1.1")
+	})
+	w.sub("traceroute shows the peering address", func(t *testing.T) {
+		out := w.in("r", "traceroute", "-n", "-I", "-q", "1", "-w", "1", "10.1.0.4")
+		for _, hop := range []string{"1  192.168.1.2 ", "2  172.16.0.2 ", "3  10.1.0.4 "} {
+			if !strings.Contains(out, hop) {
+				t.Errorf("no hop %q in\n%s", hop, out)
+			}
+		}
+	})
+	w.sub("path MTU is told", func(t *testing.T) {
+		c := edge.c
+		c.Attachments = append([]Attachment{}, c.Attachments...)
+		c.Attachments[1].MTU = 1400
+		w.do("edge", func() { check(t, edge.k.Apply(c)) })
+		out, _ := exec.Command("ip", "netns", "exec", w.ns("r"), "ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1400", "10.1.0.4").CombinedOutput()
+		if !strings.Contains(string(out), "mtu = 1400") && !strings.Contains(string(out), "mtu=1400") {
+			t.Errorf("no path MTU in\n%s", out)
+		}
+		w.do("edge", func() { check(t, edge.k.Apply(edge.c)) })
+		w.in("r", "ip", "route", "flush", "cache")
+	})
+	w.sub("TCP of full segments", func(t *testing.T) {
+		l := w.listen("vm", "10.1.0.4:5000")
+		sum := make(chan [32]byte, 1)
+		go func() {
+			if c, err := l.Accept(); err == nil {
+				got, _ := io.ReadAll(c)
+				sum <- sha256.Sum256(got)
+			}
+		}()
+		data := bytes.Repeat([]byte("onramp "), 3_000_000)
+		c := w.dial("r", "10.1.0.4:5000")
+		if _, err := c.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if <-sum != sha256.Sum256(data) {
+			t.Error("other bytes arrived")
+		}
+	})
+	w.sub("a restart loses nothing", func(t *testing.T) {
+		ping := w.start("r", "ping", "-c", "100", "-i", "0.01", "-W", "1", "10.1.0.4")
+		for range 3 {
+			check(t, edge.k.Close())
+			edge.k = w.reopen("edge")
+			w.do("edge", func() { check(t, edge.settle(t)) })
+			w.do("edge", func() {
+				check(t, edge.k.SetNeighbor("circuit", netip.MustParseAddr("192.168.1.1"), w.mac("r", "eth0")))
+			})
+		}
+		if err := ping.Wait(); err != nil || !strings.Contains(ping.Stdout.(*bytes.Buffer).String(), "100 received") {
+			t.Errorf("%v\n%s", err, ping.Stdout)
+		}
+	})
+	w.sub("unknown tags are seen", func(t *testing.T) {
+		c := edge.c
+		c.Attachments = append([]Attachment{}, c.Attachments...)
+		c.Attachments[0].STag = 31
+		w.do("edge", func() { check(t, edge.k.Apply(c)) })
+		exec.Command("ip", "netns", "exec", w.ns("r"), "ping", "-c", "1", "-W", "0.1", "10.1.0.4").Run()
+		seen, err := edge.k.UnknownTags()
+		if err != nil || len(seen) == 0 || seen[0].Port != "p0" || seen[0].STag != 30 || seen[0].CTag != 101 {
+			t.Errorf("seen %+v, %v", seen, err)
+		}
+	})
+}
+
+// sub is t.Run with the world's failures in the subtest.
+func (w *world) sub(name string, f func(t *testing.T)) {
+	outer := w.t
+	defer func() { w.t = outer }()
+	outer.Run(name, func(t *testing.T) {
+		w.t = t
+		f(t)
+	})
+}
+
+// start runs a command in a namespace beside the test, which ends with the test at the latest.
+func (w *world) start(ns string, args ...string) *exec.Cmd {
+	w.t.Helper()
+	cmd := exec.Command("ip", append([]string{"netns", "exec", w.ns(ns)}, args...)...)
+	cmd.Stdout = &bytes.Buffer{}
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+func (w *world) listen(ns, addr string) (l net.Listener) {
+	w.t.Helper()
+	w.do(ns, func() {
+		var err error
+		if l, err = net.Listen("tcp", addr); err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func (w *world) dial(ns, addr string) (c net.Conn) {
+	w.t.Helper()
+	w.do(ns, func() {
+		var err error
+		if c, err = net.DialTimeout("tcp", addr, 5*time.Second); err != nil {
+			w.t.Error(err)
+			return
+		}
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+	})
+	w.t.Cleanup(func() { c.Close() })
+	return c
 }
 
 type testNode struct {
@@ -211,14 +342,20 @@ func (n *testNode) settle(t *testing.T) error {
 }
 
 func (w *world) kernel(ns string) *Kernel {
+	pins(w.t, ns)
+	return w.reopen(ns)
+}
+
+// reopen makes a FIB on the pins of a namespace.
+func (w *world) reopen(ns string) *Kernel {
 	var k *Kernel
 	w.do(ns, func() {
 		var err error
-		if k, err = NewKernel(Options{Pin: pins(w.t, ns)}); err != nil {
+		if k, err = NewKernel(Options{Pin: pinPath(ns)}); err != nil {
 			w.t.Error(err)
 		}
 	})
-	w.t.Cleanup(func() { k.Close() })
+	w.whole.Cleanup(func() { k.Close() })
 	return k
 }
 

@@ -166,7 +166,8 @@ func (v *validator) unique(a Attachment) {
 	v.classes[key] = a.Name
 	for _, addr := range a.Locals {
 		l := localOf{a.Domain, addr}
-		if other, twice := v.locals[l]; twice && !addr.IsLinkLocalUnicast() {
+		// Tunnels of a domain may share an address: they are unnumbered, each towards a peer of its own.
+		if other, twice := v.locals[l]; twice && !addr.IsLinkLocalUnicast() && !(a.VNI != 0 && v.attachments[other].VNI != 0) {
 			v.fail("attachment %q: address %v is attachment %q's in the same domain", a.Name, addr, other)
 		}
 		v.locals[l] = a.Name

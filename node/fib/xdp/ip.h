@@ -144,7 +144,8 @@ inline_ int ipv4(struct xdp_md *ctx, struct frame *f, struct attachment *a)
 	ports_of(end, ip, f);
 	if (is_control(ip->protocol, f->sport, f->dport)) {
 		g = route(a->domain, ip->dst);
-		if (g && g->kind == GROUP_LOCAL && g->hops[0].attachment == f->in)
+		/* Tunnels of a domain may share an address, and its route names one of them. */
+		if (g && g->kind == GROUP_LOCAL && (g->hops[0].attachment == f->in || a->address == ip->dst))
 			return punt(ctx, f, a);
 	}
 	if (!police(a->ingress, f->len + ETH_LEN))
