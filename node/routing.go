@@ -206,13 +206,19 @@ func (p *peer) carries(f bgp.Family) bool { return slices.Contains(p.negotiated.
 func (r *routing) configureOwn(c domainConfig) {
 	want := map[ownKey]rib.Path{}
 	add := func(p netip.Prefix, path rib.Path) { want[ownKey{p, path.Source}] = path }
+	type spot struct {
+		prefix     netip.Prefix
+		attachment string
+	}
+	said := map[spot]bool{} // a route of the plan to a neighbour is the neighbour's route, in the plan's class
 	for _, s := range c.spec.Static {
 		if !c.down[s.Attachment] {
+			said[spot{s.Prefix, s.Attachment}] = true
 			add(s.Prefix, r.static(s))
 		}
 	}
 	for _, x := range c.connected {
-		if !c.down[x.attachment] {
+		if !c.down[x.attachment] && !said[spot{x.prefix, x.attachment}] {
 			hop := rib.NextHop{Attachment: x.attachment, Addr: x.addr}
 			add(x.prefix, rib.Path{Source: r.ownSource(hop), NextHop: hop, Weight: connectedWeight, Class: classConnected})
 		}
