@@ -125,44 +125,48 @@ type group struct {
 	prefixes []netip.Prefix
 }
 
-type groupKey struct {
+// sharing is what puts announcements into one group: the same attributes, first by pointer, then by content.
+type sharing struct {
+	attrs *Attrs
+	hop   netip.Addr
 	v4    bool
+}
+
+type groupKey struct {
 	attrs string
 	hop   netip.Addr
+	v4    bool
 }
 
 // groups sorts items by what they share, in the order of their first appearance, withdrawals first.
 func groups(items []item) []group {
-	type seen struct {
-		attrs *Attrs
-		hop   netip.Addr
-		v4    bool
-	}
 	out := []group{{family: IPv4Unicast}, {family: IPv6Unicast}}
-	byPointer := map[seen]int{}
+	byPointer := map[sharing]int{}
 	byKey := map[groupKey]int{}
+	var last sharing // neighbours mostly share
+	current := 0
 	for _, it := range items {
-		v4 := it.prefix.Addr().Is4()
-		if it.attrs == nil {
-			i := 0
-			if !v4 {
-				i = 1
+		s := sharing{it.attrs, it.hop, it.prefix.Addr().Is4()}
+		switch {
+		case it.attrs == nil && s.v4:
+			current = 0
+		case it.attrs == nil:
+			current = 1
+		case s != last:
+			i, ok := byPointer[s]
+			if !ok {
+				k := groupKey{it.attrs.Key(), it.hop, s.v4}
+				if i, ok = byKey[k]; !ok {
+					i = len(out)
+					out = append(out, group{family: familyOf(it.prefix), attrs: it.attrs, hop: it.hop})
+					byKey[k] = i
+				}
+				byPointer[s] = i
 			}
-			out[i].prefixes = append(out[i].prefixes, it.prefix)
-			continue
+			current = i
 		}
-		s := seen{it.attrs, it.hop, v4}
-		i, ok := byPointer[s]
-		if !ok {
-			k := groupKey{v4, it.attrs.Key(), it.hop}
-			if i, ok = byKey[k]; !ok {
-				i = len(out)
-				out = append(out, group{family: familyOf(it.prefix), attrs: it.attrs, hop: it.hop})
-				byKey[k] = i
-			}
-			byPointer[s] = i
-		}
-		out[i].prefixes = append(out[i].prefixes, it.prefix)
+		last = s
+		out[current].prefixes = append(out[current].prefixes, it.prefix)
 	}
 	return out
 }
