@@ -14,7 +14,7 @@
 // what was Deleting and ends the operation, so that a poller that reads "Succeeded" finds the object in that state.
 //
 // A crash may fall between any two steps. Before the transaction: nothing happened, at most a number is claimed for an owner that does not
-// exist; the same order claims it again. After it: the operation is open in the store, and any control process goes on with it; a client
+// exist; the same order gets it again. After it: the operation is open in the store, and any control process goes on with it; a client
 // whose answer was lost reads the object or gets the 409, which names the operation. After Complete, before the freed numbers are released:
 // they stay with their owner's name and are its own again when it is ordered again. Only a table query (verb "post") lives in the memory
 // of its front; Recover fails those that were left behind.
@@ -65,6 +65,7 @@ const (
 	IdleTimeout       = 120 * time.Second
 
 	maxActions = 64 // table queries at once
+	maxHashing = 4  // secrets checked at once
 )
 
 // Front serves the API. It is safe for concurrent use.
@@ -75,6 +76,7 @@ type Front struct {
 	issuer *issuer
 
 	actions chan struct{} // a slot per running table query
+	hashing chan struct{} // a slot per secret being checked
 	running sync.WaitGroup
 	stop    context.CancelFunc
 	life    context.Context
@@ -106,7 +108,7 @@ func New(cfg Config) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Front{cfg: cfg, log: cfg.Logger, issuer: is, actions: make(chan struct{}, maxActions)}
+	f := &Front{cfg: cfg, log: cfg.Logger, issuer: is, actions: make(chan struct{}, maxActions), hashing: make(chan struct{}, maxHashing)}
 	f.life, f.stop = context.WithCancel(context.Background())
 	f.router, err = newRouter(routes())
 	return f, err

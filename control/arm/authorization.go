@@ -41,14 +41,21 @@ func (d *draft) newAuthorization(name string) (resource.Authorization, error) {
 	return resource.Authorization{Name: name, Key: key}, err
 }
 
+// authorization is where an order of the call's authorization goes.
+func (c *call) authorization(verb string) place[*resource.Circuit] {
+	root, name := c.id(circuitType, c.params["name"]), c.params["authorization"]
+	return place[*resource.Circuit]{verb: verb, root: root, target: root.Child("authorizations", name),
+		exists: func(_ *draft, k *resource.Circuit) bool { return k.Authorization(name) != nil }}
+}
+
 func putAuthorization(f *Front, c *call) (answer, error) {
 	var in authorizationWire
 	if err := decode(c.body, &in); err != nil {
 		return answer{}, err
 	}
-	root, name := c.id(circuitType, c.params["name"]), c.params["authorization"]
+	name := c.params["authorization"]
 	status := http.StatusOK
-	done, op, err := change(f, c, "put", root, root.Child("authorizations", name), func(d *draft, old, o *resource.Circuit) error {
+	done, op, err := change(f, c, c.authorization("put"), func(d *draft, old, o *resource.Circuit) error {
 		status = http.StatusOK
 		if o.Authorization(name) == nil {
 			status = http.StatusCreated
@@ -99,8 +106,8 @@ func listAuthorizations(f *Front, c *call) (answer, error) {
 }
 
 func deleteAuthorization(f *Front, c *call) (answer, error) {
-	root, name := c.id(circuitType, c.params["name"]), c.params["authorization"]
-	_, op, err := change(f, c, "delete", root, root.Child("authorizations", name), func(d *draft, old, o *resource.Circuit) error {
+	name := c.params["authorization"]
+	_, op, err := change(f, c, c.authorization("delete"), func(d *draft, old, o *resource.Circuit) error {
 		n := len(o.Authorizations)
 		o.Authorizations = slices.DeleteFunc(o.Authorizations, func(a resource.Authorization) bool { return strings.EqualFold(a.Name, name) })
 		if len(o.Authorizations) == n {

@@ -188,11 +188,25 @@ func decode(body []byte, into any) error {
 		}
 		return nil
 	case errors.As(err, &wrong):
-		return badFormat(wrong.Field, "InvalidJsonType", "The property '%s' is a JSON %s; %s is expected.", wrong.Field, wrong.Value, jsonKind(wrong.Type))
+		field := jsonPath(wrong.Field)
+		return badFormat(field, "InvalidJsonType", "The property '%s' is a JSON %s; %s is expected.", field, wrong.Value, jsonKind(wrong.Type))
 	case errors.As(err, &syntax):
 		return badFormat("", "InvalidJson", "The body is not JSON at byte %d: %v.", syntax.Offset, err)
 	}
 	return badFormat("", "InvalidJson", "The body is not valid: %v.", err)
+}
+
+// jsonPath drops the names of embedded structs, which encoding/json puts in a field's path.
+func jsonPath(field string) string {
+	var path []string
+	for name := range strings.SplitSeq(field, ".") {
+		switch name {
+		case "headWire", "childWire", "Fabric", "Principal":
+		default:
+			path = append(path, name)
+		}
+	}
+	return strings.Join(path, ".")
 }
 
 // jsonKind says in words what JSON a Go type is read from.

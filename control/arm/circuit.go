@@ -247,36 +247,3 @@ func counter(n int) string {
 func (f *Front) circuit(c *call) (*resource.Circuit, error) {
 	return load[*resource.Circuit](f, c, c.id(circuitType, c.params["name"]))
 }
-
-// change orders a change inside an existing top-level document: its children are written with it. edit gets the draft's own copy; target
-// is what the operation is about.
-func change[T resource.Object](f *Front, c *call, verb string, root, target resource.ID, edit func(d *draft, old, o T) error) (T, *answerOp, error) {
-	op := c.newOperation(verb, target, "")
-	var done T
-	err := f.order(c, root.Subscription, op, func(d *draft) error {
-		found := d.find(root)
-		if found == nil {
-			if verb == "delete" {
-				return errGone
-			}
-			if d.find(root.GroupID()) == nil {
-				return groupNotFound(root.Group)
-			}
-			return parentNotFound(root)
-		}
-		if err := d.precondition(found); err != nil {
-			return err
-		}
-		if err := d.free(found); err != nil {
-			return err
-		}
-		old := found.(T)
-		o := resource.Clone(old)
-		if err := edit(d, old, o); err != nil {
-			return err
-		}
-		op.Location, done = o.Head().Location, o
-		return d.write(o, resource.Updating)
-	})
-	return done, &answerOp{op}, err
-}

@@ -140,7 +140,14 @@ func inside(id, scope resource.ID) bool {
 func (f *Front) changeCross(c *call, verb string, target resource.ID, edit func(d *draft, old, k *resource.Circuit, x *resource.CrossConnection) error) (
 	x *resource.CrossConnection, k *resource.Circuit, op *answerOp, err error) {
 	root := c.id(crossType, c.params["name"])
-	x, op, err = change(f, c, verb, root, target, func(d *draft, _, own *resource.CrossConnection) error {
+	at := place[*resource.CrossConnection]{verb: verb, root: root, target: target}
+	if len(target.Names) > 1 {
+		at.exists = func(d *draft, x *resource.CrossConnection) bool {
+			k := d.world.Circuit(x.Circuit)
+			return k != nil && k.Peering(peeringType(target.Name())) != nil
+		}
+	}
+	x, op, err = change(f, c, at, func(d *draft, _, own *resource.CrossConnection) error {
 		old := d.world.Circuit(own.Circuit)
 		if old == nil {
 			return notFound(root)
@@ -224,7 +231,7 @@ func patchCross(f *Front, c *call) (answer, error) {
 		if found == nil || d.world.Circuit(found.Circuit) == nil {
 			return notFound(id)
 		}
-		if err := errors.Join(d.precondition(found), d.free(found)); err != nil {
+		if err := errors.Join(d.precondition(found.Meta.Etag), d.free(found)); err != nil {
 			return err
 		}
 		x, k = resource.Clone(found), resource.Clone(d.world.Circuit(found.Circuit))

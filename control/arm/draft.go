@@ -19,6 +19,7 @@ import (
 type draft struct {
 	f     *Front
 	c     *call
+	ctx   context.Context // the write's: it does not end with the client's patience
 	world *resource.World
 	all   map[string]resource.Object // the world's documents by key; read-only
 	op    *store.Operation           // nil: the write is synchronous
@@ -27,7 +28,6 @@ type draft struct {
 	ids     []resource.ID
 	puts    []resource.Object
 	removed map[resource.Object]bool // of the world, while a group is emptied
-	claims  []string                 // owners of numbers claimed for documents that do not exist yet
 }
 
 var errStale = errors.New("world changed")
@@ -47,15 +47,9 @@ func (f *Front) order(c *call, sub string, op *store.Operation, prepare func(*dr
 			return err
 		}
 		if err := prepare(d); err != nil {
-			d.abandon(ctx)
 			return err
 		}
-		err = d.commit(ctx)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, errStale) {
-			d.abandon(ctx)
+		if err := d.commit(ctx); !errors.Is(err, errStale) {
 			return err
 		}
 	}
@@ -76,7 +70,7 @@ func (f *Front) newDraft(ctx context.Context, c *call, op *store.Operation) (*dr
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{f: f, c: c, op: op, world: resource.NewWorld(snap.Objects, f.cfg.Store.Keyring().Open),
+	d := &draft{f: f, c: c, ctx: ctx, op: op, world: resource.NewWorld(snap.Objects, f.cfg.Store.Keyring().Open),
 		all: map[string]resource.Object{}, seen: map[string]int64{}}
 	for _, os := range snap.Objects {
 		for _, o := range os {
@@ -151,23 +145,32 @@ func (d *draft) free(o resource.Object) error {
 		d.c.operationURL("operations", location, h.Operation))
 }
 
-// precondition checks If-Match and If-None-Match against a document; nil: it does not exist. Etags in bodies are never conditions.
-func (d *draft) precondition(o resource.Object) error {
+// precondition checks If-Match and If-None-Match against what a call addresses; etag "": it does not exist. Etags in bodies are never
+// conditions.
+func (d *draft) precondition(etag string) error {
 	want, not := d.c.r.Header.Get("If-Match"), d.c.r.Header.Get("If-None-Match")
 	id := d.c.r.URL.Path
-	if not != "" && o != nil && (not == "*" || etagListed(not, o.Head().Etag)) {
+	if not != "" && etag != "" && (not == "*" || etagListed(not, etag)) {
 		return refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The resource '%s' exists; If-None-Match is '%s'.", id, not)
 	}
 	if want == "" {
 		return nil
 	}
-	if o == nil {
+	if etag == "" {
 		return refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The resource '%s' does not exist; If-Match is '%s'.", id, want)
 	}
-	if want != "*" && !etagListed(want, o.Head().Etag) {
-		return refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The etag '%s' of If-Match is not the resource's, '%s'.", want, o.Head().Etag)
+	if want != "*" && !etagListed(want, etag) {
+		return refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The etag '%s' of If-Match is not the resource's, '%s'.", want, etag)
 	}
 	return nil
+}
+
+// etagOf is a document's etag; "" of none.
+func etagOf(o resource.Object) string {
+	if o == nil {
+		return ""
+	}
+	return o.Head().Etag
 }
 
 // etagListed compares as Azure does: weak and strong alike.
@@ -181,24 +184,14 @@ func etagListed(header, etag string) bool {
 	return false
 }
 
-// claim takes a number for an owner. The numbers of an owner whose document does not exist yet are freed when the write fails.
+// claim takes a number for an owner. It is not given back when the write fails, because a write whose answer was lost may have happened:
+// the same order gets the same number again.
 func (d *draft) claim(space string, low, high int, owner resource.ID) (int, error) {
-	if d.find(owner) == nil {
-		d.claims = append(d.claims, owner.Key())
-	}
-	n, err := d.f.cfg.Store.Claim(d.c.ctx, space, low, high, owner.Key())
-	if errors.Is(err, store.ErrUnavailable) && d.c.ctx.Err() == nil {
+	n, err := d.f.cfg.Store.Claim(d.ctx, space, low, high, owner.Key())
+	if err != nil {
 		d.f.log.Warn("claim a number", "space", space, "owner", owner, "error", err)
 	}
 	return n, err
-}
-
-func (d *draft) abandon(ctx context.Context) {
-	for _, owner := range d.claims {
-		if err := d.f.cfg.Store.Release(ctx, owner); err != nil {
-			d.f.log.Warn("release numbers of a refused order", "owner", owner, "error", err)
-		}
-	}
 }
 
 func (d *draft) commit(ctx context.Context) error {

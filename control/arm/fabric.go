@@ -80,7 +80,7 @@ func putFabric(f *Front, c *call) (answer, error) {
 		if present == nil {
 			status = http.StatusCreated
 		}
-		if err := d.precondition(objectOrNil(present)); err != nil {
+		if err := d.precondition(etagOf(objectOrNil(present))); err != nil {
 			return err
 		}
 		if err := PrepareFabric(next, present); err != nil {

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -177,7 +178,11 @@ func postToken(f *Front, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if p == nil || !CheckSecret(p.SecretHash, secret) {
+	good, err = f.checkSecret(c.ctx, p, secret)
+	if err != nil {
+		return answer{}, err
+	}
+	if !good {
 		return tokenFault(c, http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided for application '%s'.", id), nil
 	}
 	t, err := f.issuer.token(p, c.base, aud)
@@ -188,6 +193,20 @@ func postToken(f *Front, c *call) (answer, error) {
 	return answer{status: http.StatusOK, header: map[string]string{"Cache-Control": "no-store"}, body: map[string]any{
 		"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": t,
 	}}, nil
+}
+
+// checkSecret bounds how many of the slow hashes run at once: anybody may ask for tokens.
+func (f *Front) checkSecret(ctx context.Context, p *resource.Principal, secret string) (bool, error) {
+	if p == nil {
+		return false, nil
+	}
+	select {
+	case f.hashing <- struct{}{}:
+		defer func() { <-f.hashing }()
+		return CheckSecret(p.SecretHash, secret), nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 }
 
 // audience finds this service among the scopes: "<base>/.default" with any number of slashes, beside OpenID's own; or a v1 resource.

@@ -199,14 +199,21 @@ func subnetOut(n *resource.Network, s *resource.Subnet) subnetWire {
 	return subnetWire{childWire: childOut(&n.Meta, n.Meta.ID.Child("subnets", s.Name)), Properties: p}
 }
 
+// subnet is where an order of the call's subnet goes.
+func (c *call) subnet(verb string) place[*resource.Network] {
+	root, name := c.id(networkType, c.params["name"]), c.params["subnet"]
+	return place[*resource.Network]{verb: verb, root: root, target: root.Child("subnets", name),
+		exists: func(_ *draft, n *resource.Network) bool { return n.Subnet(name) != nil }}
+}
+
 func putSubnet(f *Front, c *call) (answer, error) {
 	var in subnetWire
 	if err := decode(c.body, &in); err != nil {
 		return answer{}, err
 	}
-	root, name := c.id(networkType, c.params["name"]), c.params["subnet"]
+	name := c.params["subnet"]
 	status := http.StatusOK
-	done, op, err := change(f, c, "put", root, root.Child("subnets", name), func(d *draft, old, n *resource.Network) error {
+	done, op, err := change(f, c, c.subnet("put"), func(d *draft, old, n *resource.Network) error {
 		status = http.StatusOK
 		if n.Subnet(name) == nil {
 			status = http.StatusCreated
@@ -248,8 +255,8 @@ func listSubnets(f *Front, c *call) (answer, error) {
 }
 
 func deleteSubnet(f *Front, c *call) (answer, error) {
-	root, name := c.id(networkType, c.params["name"]), c.params["subnet"]
-	_, op, err := change(f, c, "delete", root, root.Child("subnets", name), func(d *draft, old, n *resource.Network) error {
+	name := c.params["subnet"]
+	_, op, err := change(f, c, c.subnet("delete"), func(d *draft, old, n *resource.Network) error {
 		s := n.Subnet(name)
 		if s == nil {
 			return errGone

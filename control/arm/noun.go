@@ -113,7 +113,7 @@ func (n noun[T]) list(f *Front, c *call) (answer, error) {
 func (n noun[T]) begin(d *draft, c *call, id resource.ID) (*write[T], error) {
 	w := &write[T]{draft: d, body: c.body}
 	found := d.find(id)
-	if err := d.precondition(found); err != nil {
+	if err := d.precondition(etagOf(found)); err != nil {
 		return nil, err
 	}
 	if found != nil {

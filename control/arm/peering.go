@@ -194,6 +194,13 @@ func (d *draft) setPeering(old, c *resource.Circuit, name string, in *peeringPro
 	return created, d.world.CheckCircuit(old, c)
 }
 
+// peeringPlace is where an order of the call's peering goes.
+func (c *call) peeringPlace(verb string) place[*resource.Circuit] {
+	root, typ := c.id(circuitType, c.params["name"]), peeringType(c.params["peering"])
+	return place[*resource.Circuit]{verb: verb, root: root, target: root.Child("peerings", string(typ)),
+		exists: func(_ *draft, k *resource.Circuit) bool { return k.Peering(typ) != nil }}
+}
+
 func putPeering(f *Front, c *call) (answer, error) {
 	var in peeringWire
 	if err := decode(c.body, &in); err != nil {
@@ -202,9 +209,9 @@ func putPeering(f *Front, c *call) (answer, error) {
 	if in.Properties == nil {
 		in.Properties = &peeringProps{}
 	}
-	root, name := c.id(circuitType, c.params["name"]), c.params["peering"]
+	name := c.params["peering"]
 	status := http.StatusOK
-	done, op, err := change(f, c, "put", root, root.Child("peerings", string(peeringType(name))), func(d *draft, old, o *resource.Circuit) error {
+	done, op, err := change(f, c, c.peeringPlace("put"), func(d *draft, old, o *resource.Circuit) error {
 		created, err := d.setPeering(old, o, name, in.Properties, byCustomer)
 		status = http.StatusOK
 		if created {
@@ -273,9 +280,8 @@ func (d *draft) dropPeering(old, c *resource.Circuit, name string) error {
 }
 
 func deletePeering(f *Front, c *call) (answer, error) {
-	root, name := c.id(circuitType, c.params["name"]), c.params["peering"]
-	_, op, err := change(f, c, "delete", root, root.Child("peerings", string(peeringType(name))),
-		func(d *draft, old, o *resource.Circuit) error { return d.dropPeering(old, o, name) })
+	name := c.params["peering"]
+	_, op, err := change(f, c, c.peeringPlace("delete"), func(d *draft, old, o *resource.Circuit) error { return d.dropPeering(old, o, name) })
 	return c.deleting(op.op, err)
 }
 

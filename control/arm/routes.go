@@ -45,8 +45,11 @@ const (
 	get, put, patch, del, post, head = http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodPost, http.MethodHead
 
 	sdkStory = "TestStory"
-	rawStory = "TestRaw"
-	loginTst = "TestLogin"
+	plumbing = "TestRawPlumbing"
+	tagsTest = "TestRawTags"
+	logins   = "TestLoginMetadata"
+	tokens   = "TestLoginTokens"
+	keysTest = "TestLoginKeys"
 	gapsTest = "TestMissing"
 	fabTest  = "TestFabric"
 )
@@ -68,14 +71,14 @@ func routes() []route {
 func loginRoutes() []route {
 	const openID = "/.well-known/openid-configuration"
 	return []route{
-		{get, "/metadata/endpoints", anonymous, getMetadata, direct, Same, loginTst},
-		{get, "/common/discovery/instance", anonymous, getInstance, direct, Simplified, loginTst},
-		{get, "/{tenant}" + openID, anonymous, getOpenID, direct, Same, loginTst},
-		{get, "/{tenant}/v2.0" + openID, anonymous, getOpenID, direct, Same, loginTst},
-		{get, "/{tenant}/discovery/keys", anonymous, getKeys, direct, Same, loginTst},
-		{get, "/{tenant}/discovery/v2.0/keys", anonymous, getKeys, direct, Same, loginTst},
-		{post, "/{tenant}/oauth2/token", anonymous, postToken, direct, Simplified, loginTst},
-		{post, "/{tenant}/oauth2/v2.0/token", anonymous, postToken, direct, Simplified, loginTst},
+		{get, "/metadata/endpoints", anonymous, getMetadata, direct, Same, logins},
+		{get, "/common/discovery/instance", anonymous, getInstance, direct, Simplified, logins},
+		{get, "/{tenant}" + openID, anonymous, getOpenID, direct, Same, logins},
+		{get, "/{tenant}/v2.0" + openID, anonymous, getOpenID, direct, Same, logins},
+		{get, "/{tenant}/discovery/keys", anonymous, getKeys, direct, Same, keysTest},
+		{get, "/{tenant}/discovery/v2.0/keys", anonymous, getKeys, direct, Same, keysTest},
+		{post, "/{tenant}/oauth2/token", anonymous, postToken, direct, Simplified, tokens},
+		{post, "/{tenant}/oauth2/v2.0/token", anonymous, postToken, direct, Simplified, tokens},
 	}
 }
 
@@ -83,25 +86,25 @@ func loginRoutes() []route {
 func planeRoutes() []route {
 	const res = "Microsoft.Resources/"
 	return []route{
-		{get, "/subscriptions", res + "subscriptions/read", listSubscriptions, direct, Same, sdkStory},
-		{get, "/tenants", res + "tenants/read", listTenants, direct, Same, rawStory},
-		{get, pathSub, res + "subscriptions/read", getSubscription, direct, Same, sdkStory},
-		{get, pathSub + "/locations", res + "subscriptions/locations/read", listLocations, direct, Simplified, rawStory},
-		{get, pathSub + "/providers", res + "subscriptions/providers/read", listProviders, direct, Same, rawStory},
-		{get, pathSub + "/providers/{namespace}", res + "subscriptions/providers/read", getProvider, direct, Same, rawStory},
-		{post, pathSub + "/providers/{namespace}/register", res + "subscriptions/providers/register/action", getProvider, direct, Simplified, rawStory},
+		{get, "/subscriptions", res + "subscriptions/read", listSubscriptions, direct, Same, plumbing},
+		{get, "/tenants", res + "tenants/read", listTenants, direct, Same, plumbing},
+		{get, pathSub, res + "subscriptions/read", getSubscription, direct, Same, plumbing},
+		{get, pathSub + "/locations", res + "subscriptions/locations/read", listLocations, direct, Simplified, plumbing},
+		{get, pathSub + "/providers", res + "subscriptions/providers/read", listProviders, direct, Same, plumbing},
+		{get, pathSub + "/providers/{namespace}", res + "subscriptions/providers/read", getProvider, direct, Same, plumbing},
+		{post, pathSub + "/providers/{namespace}/register", res + "subscriptions/providers/register/action", getProvider, direct, Simplified, plumbing},
 		{post, pathSub + "/providers/{namespace}/unregister", res + "subscriptions/providers/unregister/action", absent("Unregistering a resource provider"), direct, Missing, gapsTest},
-		{get, pathSub + "/resources", res + "subscriptions/resources/read", listResources, direct, Simplified, rawStory},
+		{get, pathSub + "/resources", res + "subscriptions/resources/read", listResources, direct, Simplified, plumbing},
 		{get, pathSub + "/resourceGroups", res + "subscriptions/resourceGroups/read", listGroups, direct, Same, sdkStory},
 		{put, pathGroup, res + "subscriptions/resourceGroups/write", putGroup, direct, Same, sdkStory},
 		{get, pathGroup, res + "subscriptions/resourceGroups/read", getGroup, direct, Same, sdkStory},
 		{head, pathGroup, res + "subscriptions/resourceGroups/read", headGroup, direct, Same, sdkStory},
-		{patch, pathGroup, res + "subscriptions/resourceGroups/write", patchGroup, direct, Same, rawStory},
+		{patch, pathGroup, res + "subscriptions/resourceGroups/write", patchGroup, direct, Same, plumbing},
 		{del, pathGroup, res + "subscriptions/resourceGroups/delete", deleteGroup, lro, Same, sdkStory},
-		{get, pathGroup + "/resources", res + "subscriptions/resourceGroups/resources/read", listResources, direct, Simplified, rawStory},
+		{get, pathGroup + "/resources", res + "subscriptions/resourceGroups/resources/read", listResources, direct, Simplified, plumbing},
 		{get, subNet + "/locations/{location}/operations/{operation}", networkNamespace + "/locations/operations/read", getOperation, direct, Same, sdkStory},
 		{get, subNet + "/locations/{location}/operationResults/{operation}", networkNamespace + "/locations/operationResults/read", getOperationResult, direct, Same, sdkStory},
-		{get, "/providers/Microsoft.Network/operations", networkNamespace + "/operations/read", listRPOperations, direct, Same, rawStory},
+		{get, "/providers/Microsoft.Network/operations", networkNamespace + "/operations/read", listRPOperations, direct, Same, plumbing},
 	}
 }
 
@@ -134,11 +137,11 @@ func circuitRoutes() []route {
 		{post, peer + "/{peering}/arpTables/{path}", pact + "arpTables/action", arpTable(ofCircuit), lro, Same, sdkStory},
 		{post, peer + "/{peering}/routeTables/{path}", pact + "routeTables/action", routesTable(ofCircuit), lro, Same, sdkStory},
 		{post, peer + "/{peering}/routeTablesSummary/{path}", pact + "routeTablesSummary/action", summaryTable(ofCircuit), lro, Same, sdkStory},
-		{get, peer + "/{peering}/connections", pact + "connections/read", listReach, direct, Simplified, rawStory},
+		{get, peer + "/{peering}/connections", pact + "connections/read", listReach, direct, Simplified, plumbing},
 		{put, peer + "/{peering}/connections/{connection}", pact + "connections/write", absent("Global Reach"), lro, Missing, gapsTest},
 		{get, peer + "/{peering}/connections/{connection}", pact + "connections/read", absent("Global Reach"), direct, Missing, gapsTest},
 		{del, peer + "/{peering}/connections/{connection}", pact + "connections/delete", absent("Global Reach"), lro, Missing, gapsTest},
-		{get, peer + "/{peering}/peerConnections", pact + "peerConnections/read", listReach, direct, Simplified, rawStory},
+		{get, peer + "/{peering}/peerConnections", pact + "peerConnections/read", listReach, direct, Simplified, plumbing},
 		{get, peer + "/{peering}/peerConnections/{connection}", pact + "peerConnections/read", absent("Global Reach"), direct, Missing, gapsTest},
 		{get, one + "/providers/Onramp.Fabric/diagnose", act + "read", diagnose, direct, Same, fabTest},
 		{post, one + "/diagnose", act + "read", diagnose, direct, Same, fabTest},
@@ -187,7 +190,7 @@ func networkRoutes() []route {
 		{put, net, act + "write", n.put, lro, Simplified, sdkStory},
 		{get, net, act + "read", n.get, direct, Same, sdkStory},
 		{del, net, act + "delete", n.delete, lro, Same, sdkStory},
-		{patch, net, act + "write", n.patch, direct, Same, rawStory},
+		{patch, net, act + "write", n.patch, direct, Same, tagsTest},
 		{get, groupNet + "/virtualNetworks", act + "read", n.list, direct, Same, sdkStory},
 		{get, subNet + "/virtualNetworks", act + "read", n.list, direct, Same, sdkStory},
 		{get, net + "/CheckIPAddressAvailability", act + "read", absent("Checking the availability of an address"), direct, Missing, gapsTest},
@@ -203,15 +206,15 @@ func networkRoutes() []route {
 		{put, pip + "/{name}", pa + "write", p.put, lro, Simplified, sdkStory},
 		{get, pip + "/{name}", pa + "read", p.get, direct, Same, sdkStory},
 		{del, pip + "/{name}", pa + "delete", p.delete, lro, Same, sdkStory},
-		{patch, pip + "/{name}", pa + "write", p.patch, direct, Same, rawStory},
-		{get, pip, pa + "read", p.list, direct, Same, rawStory},
-		{get, subNet + "/publicIPAddresses", pa + "read", p.list, direct, Same, rawStory},
+		{patch, pip + "/{name}", pa + "write", p.patch, direct, Same, tagsTest},
+		{get, pip, pa + "read", p.list, direct, Same, plumbing},
+		{get, subNet + "/publicIPAddresses", pa + "read", p.list, direct, Same, plumbing},
 		{put, nic + "/{name}", na + "write", i.put, lro, Simplified, sdkStory},
 		{get, nic + "/{name}", na + "read", i.get, direct, Same, sdkStory},
 		{del, nic + "/{name}", na + "delete", i.delete, lro, Same, sdkStory},
-		{patch, nic + "/{name}", na + "write", i.patch, direct, Same, rawStory},
-		{get, nic, na + "read", i.list, direct, Same, rawStory},
-		{get, subNet + "/networkInterfaces", na + "read", i.list, direct, Same, rawStory},
+		{patch, nic + "/{name}", na + "write", i.patch, direct, Same, tagsTest},
+		{get, nic, na + "read", i.list, direct, Same, plumbing},
+		{get, subNet + "/networkInterfaces", na + "read", i.list, direct, Same, plumbing},
 		{post, nic + "/{name}/effectiveRouteTable", na + "effectiveRouteTable/action", postEffectiveRoutes, lro, Same, sdkStory},
 		{post, nic + "/{name}/effectiveNetworkSecurityGroups", na + "effectiveNetworkSecurityGroups/action", absent("Network security groups"), lro, Missing, gapsTest},
 	}
@@ -229,7 +232,7 @@ func gatewayRoutes() []route {
 		{put, gw, act + "write", g.put, lro, Simplified, sdkStory},
 		{get, gw, act + "read", g.get, direct, Same, sdkStory},
 		{del, gw, act + "delete", g.delete, lro, Same, sdkStory},
-		{patch, gw, act + "write", g.patch, direct, Same, rawStory},
+		{patch, gw, act + "write", g.patch, direct, Same, tagsTest},
 		{get, groupNet + "/virtualNetworkGateways", act + "read", g.list, direct, Same, sdkStory},
 		{get, gw + "/connections", act + "connections/read", listGatewayConnections, direct, Same, sdkStory},
 		{post, gw + "/getLearnedRoutes", act + "getLearnedRoutes/action", postLearnedRoutes, lro, Same, sdkStory},
@@ -239,7 +242,7 @@ func gatewayRoutes() []route {
 		{put, conn, ca + "write", n.put, lro, Simplified, sdkStory},
 		{get, conn, ca + "read", n.get, direct, Same, sdkStory},
 		{del, conn, ca + "delete", n.delete, lro, Same, sdkStory},
-		{patch, conn, ca + "write", n.patch, direct, Same, rawStory},
+		{patch, conn, ca + "write", n.patch, direct, Same, tagsTest},
 		{get, groupNet + "/connections", ca + "read", n.list, direct, Same, sdkStory},
 		{get, conn + "/sharedkey", ca + "sharedKey/read", getSharedKey, direct, Simplified, sdkStory},
 		{put, conn + "/sharedkey", ca + "sharedKey/write", absent("The shared key of a VPN connection"), lro, Missing, gapsTest},

@@ -340,6 +340,7 @@ func (a actor) tidy(w *world, provider actor, key string) {
 	polled(a.net.NewVirtualNetworkGatewayConnectionsClient().BeginDelete(ctx, "rg1", "cn1", nil))(t)
 	polled(a.net.NewVirtualNetworkGatewaysClient().BeginDelete(ctx, "rg1", "g1", nil))(t)
 	polled(a.net.NewInterfacesClient().BeginDelete(ctx, "rg1", "nic1", nil))(t)
+	polled(a.net.NewPublicIPAddressesClient().BeginDelete(ctx, "rg1", "pip1", nil))(t)
 	polled(a.net.NewSubnetsClient().BeginDelete(ctx, "rg1", "v1", "vms", nil))(t)
 	polled(a.net.NewExpressRouteCircuitPeeringsClient().BeginDelete(ctx, "rg1", "er1", "AzurePrivatePeering", nil))(t)
 	_, err = a.net.NewExpressRouteCircuitsClient().BeginDelete(ctx, "rg1", "er1", nil)

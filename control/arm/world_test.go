@@ -111,6 +111,7 @@ func newWorld(t *testing.T, opts ...option) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.front.router.root.record(strings.Split(t.Name(), "/")[0])
 	w.srv = httptest.NewUnstartedServer(nil)
 	w.srv.Config = w.front.Server()
 	w.srv.StartTLS()
