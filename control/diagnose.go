@@ -241,7 +241,7 @@ func (d *ladder) connections(context.Context) {
 	}
 	for _, k := range links {
 		name := k.Meta.ID.Name()
-		tunnels, err := compile.Tunnels(d.v.input, k)
+		tunnels, err := d.v.index.Tunnels(k)
 		if err != nil {
 			d.add("gateway", "", false, "connection "+name+" in the plans", err.Error(), "repair what the message names")
 			continue

@@ -155,7 +155,7 @@ func (l *live) RoutesSummary(_ context.Context, c *resource.Circuit, p resource.
 	}
 	names := []string{at.Session}
 	for _, k := range v.world.CircuitConnections(c.Meta.ID) {
-		tunnels, _ := compile.Tunnels(v.input, k) // without tunnels there are no sessions to show
+		tunnels, _ := v.index.Tunnels(k) // without tunnels there are no sessions to show
 		for _, t := range tunnels {
 			if t.Edge == at.Node {
 				names = append(names, t.EdgeSession)

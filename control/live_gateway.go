@@ -74,7 +74,7 @@ func (l *live) AdvertisedRoutes(ctx context.Context, g *resource.Gateway, peer s
 		return nil, fmt.Errorf("peer: %w", err)
 	}
 	var rows []arm.GatewayRoute
-	for _, t := range compile.GatewayTunnels(v.input, g) {
+	for _, t := range v.index.GatewayTunnels(g) {
 		if t.EdgeAddr != addr {
 			continue
 		}
@@ -108,7 +108,7 @@ func (l *live) BGPPeers(_ context.Context, g *resource.Gateway) ([]arm.BGPPeer, 
 		return nil, err
 	}
 	var rows []arm.BGPPeer
-	for _, t := range compile.GatewayTunnels(v.input, g) {
+	for _, t := range v.index.GatewayTunnels(g) {
 		row := arm.BGPPeer{LocalAddress: t.GatewayAddr.String(), Neighbor: t.EdgeAddr.String(), ASN: resource.ASN, State: "Unknown"}
 		if s, ok := sessionOf(l.hub, t.Gateway, t.GatewaySession); ok && l.fresh(t.Gateway) == nil {
 			row.State = peerState(s.State)

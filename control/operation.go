@@ -46,17 +46,18 @@ func (r *reconciler) operations(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
+	r.idle = len(jobs) == 0
 	var errs []error
 	for _, j := range jobs {
-		if j.op.Verb == "post" {
-			continue // the front that was asked ends it
+		if j.op.Verb == "post" { // the front that was asked ends it, unless it died
+			if r.overdue(j) {
+				errs = append(errs, arm.Recover(ctx, r.store, r.timeout))
+			}
+			continue
 		}
 		if err := r.advance(ctx, v, j); err != nil {
 			errs = append(errs, fmt.Errorf("operation %s on %s: %w", j.op.ID, j.op.Resource, err))
 		}
-	}
-	if err := arm.Recover(ctx, r.store, r.timeout); err != nil {
-		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -38,6 +38,7 @@ type reconciler struct {
 
 	begun time.Time
 	last  *view
+	idle  bool // the store had no open operation when it was last looked at
 }
 
 // view is one picture of the world: objects at one revision, and the plans made from them. It never changes.
@@ -45,6 +46,7 @@ type view struct {
 	snapshot *store.Snapshot
 	world    *resource.World
 	input    compile.Input
+	index    *compile.Index
 	problems []compile.Problem
 }
 
@@ -80,7 +82,11 @@ func (r *reconciler) pass(ctx context.Context, fresh bool) error {
 			return err
 		}
 	}
-	return errors.Join(r.operations(ctx, r.last), r.status(ctx, r.last))
+	var err error
+	if fresh || !r.idle {
+		err = r.operations(ctx, r.last)
+	}
+	return errors.Join(err, r.status(ctx, r.last))
 }
 
 // observe reads everything and hands the plans out.
@@ -98,7 +104,7 @@ func (r *reconciler) observe(ctx context.Context) error {
 	if err != nil {
 		return err // the nodes keep their last plans
 	}
-	v.problems = out.Problems
+	v.problems, v.index = out.Problems, compile.NewIndex(v.input)
 	r.logProblems(v)
 	r.hub.SetPlans(out.Nodes, snap.Revision)
 	r.last = v
