@@ -51,32 +51,49 @@ func (o *AdjOut) set(p netip.Prefix, i uint32) {
 	}
 }
 
-// exporter remembers the attributes made per path for one batch.
+// exporter remembers what was made of each path for one batch.
 type exporter struct {
-	o    *AdjOut
-	memo map[*Path]*bgp.Attrs
+	o     *AdjOut
+	memo  map[*Path]*exported
+	last  *Path // changes of one UPDATE follow each other
+	value *exported
 }
 
-func (x *exporter) attrs(c Change) *bgp.Attrs {
+// exported is what policy makes of one path: the attributes, or nil; index holds a reference to them for the batch.
+type exported struct {
+	attrs *bgp.Attrs
+	index uint32
+	group map[bgp.Family]int // position in the batch's updates, plus one
+}
+
+func (o *AdjOut) exporter() *exporter { return &exporter{o: o, memo: map[*Path]*exported{}} }
+
+// export is never nil; its attrs are where the change announces nothing.
+func (x *exporter) export(c *Change) *exported {
 	if len(c.Best) == 0 || !x.o.want(familyOf(c.Prefix)) {
-		return nil
+		return &exported{}
 	}
 	p := c.Best[0]
-	a, ok := x.memo[p]
-	if !ok {
-		a = x.o.n.Announce(p)
-		x.memo[p] = a
+	if p == x.last {
+		return x.value
 	}
-	return a
+	e := x.memo[p]
+	if e == nil {
+		e = &exported{attrs: x.o.n.Announce(p)}
+		x.memo[p] = e
+	}
+	x.last, x.value = p, e
+	return e
 }
 
 // Withdraw notes those of the changes that end an announcement, and returns them to be sent before forwarding is taken away.
 func (o *AdjOut) Withdraw(cs []Change) []bgp.Update {
-	x := exporter{o, map[*Path]*bgp.Attrs{}}
+	x := o.exporter()
 	var v4, v6 []netip.Prefix
-	for _, c := range cs {
+	for n := range cs {
+		c := &cs[n]
 		i := o.get(c.Prefix)
-		if i == 0 || x.attrs(c) != nil {
+		if i == 0 || x.export(c).attrs != nil {
 			continue
 		}
 		o.in.release(i, 1)
@@ -104,42 +121,48 @@ func withdrawals(v4, v6 []netip.Prefix) []bgp.Update {
 // Reach notes those of the changes that announce something new, and returns them, grouped by attributes, to be sent once forwarding is
 // there.
 func (o *AdjOut) Reach(cs []Change) []bgp.Update {
-	x := exporter{o, map[*Path]*bgp.Attrs{}}
-	type group struct {
-		index  uint32
-		family bgp.Family
-	}
-	at := map[group]int{}
+	x := o.exporter()
 	var out []bgp.Update
-	for _, c := range cs {
-		a := x.attrs(c)
-		if a == nil {
+	for n := range cs {
+		c := &cs[n]
+		e := x.export(c)
+		if e.attrs == nil {
 			continue
 		}
-		i := o.acquire(a)
-		old := o.get(c.Prefix)
-		if old == i {
-			o.in.release(i, 1)
-			continue
+		if e.index == 0 {
+			e.index = o.in.acquire(Path{Source: o.n.Source, Attrs: e.attrs}, 1)
 		}
-		if old != 0 {
+		if old := o.get(c.Prefix); old == e.index {
+			continue
+		} else if old != 0 {
 			o.in.release(old, 1)
 		}
-		o.set(c.Prefix, i)
-		g := group{i, familyOf(c.Prefix)}
-		n, ok := at[g]
-		if !ok {
-			n = len(out)
-			at[g] = n
-			out = append(out, bgp.Update{Family: g.family, Attrs: o.in.records[i].Attrs, NextHop: o.n.LocalAddr})
+		o.in.records[e.index].refs++
+		o.set(c.Prefix, e.index)
+		out = o.append(out, e, c.Prefix)
+	}
+	for _, e := range x.memo {
+		if e.index != 0 {
+			o.in.release(e.index, 1)
 		}
-		out[n].Reach = append(out[n].Reach, c.Prefix)
 	}
 	return out
 }
 
-func (o *AdjOut) acquire(a *bgp.Attrs) uint32 {
-	return o.in.acquire(Path{Source: o.n.Source, Attrs: a}, 1)
+// append adds a prefix to the update of its attributes and family.
+func (o *AdjOut) append(out []bgp.Update, e *exported, p netip.Prefix) []bgp.Update {
+	f := familyOf(p)
+	n := e.group[f]
+	if n == 0 {
+		out = append(out, bgp.Update{Family: f, Attrs: o.in.records[e.index].Attrs, NextHop: o.n.LocalAddr})
+		n = len(out)
+		if e.group == nil {
+			e.group = map[bgp.Family]int{}
+		}
+		e.group[f] = n
+	}
+	out[n-1].Reach = append(out[n-1].Reach, p)
+	return out
 }
 
 // Restart begins anew with a peer that knows nothing: it returns everything that policy gives it of the table. What was announced before and

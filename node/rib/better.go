@@ -12,9 +12,10 @@ type record struct {
 	Path
 	refs    int
 	hash    uint64
-	next    uint32 // next record of the same hash; 0: none
-	length  uint32 // AS-path length; a set counts 1 (RFC 4271 §9.1.2.2 a)
-	firstAS uint32 // neighbour AS, what makes MEDs comparable
+	next    uint32   // next record of the same hash; 0: none
+	length  uint32   // AS-path length; a set counts 1 (RFC 4271 §9.1.2.2 a)
+	firstAS uint32   // neighbour AS, what makes MEDs comparable
+	alone   [1]*Path // the used set of a prefix that uses this path only
 }
 
 func (r *record) own() bool { return r.Source.Name == "" }

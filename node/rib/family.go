@@ -6,13 +6,17 @@ import (
 	"slices"
 )
 
-// entry is one prefix: up to two paths in place, more in family.more. 16 bytes.
-type entry struct {
+// entry is one prefix: up to two paths in place, more in family.more.
+type entry[K comparable] struct {
+	key   K
 	a, b  slot
 	used  uint16
 	count uint16
 	dirty bool // its used set changed since the last Changes
 }
+
+// pageSize entries are allocated at once; pages never move, so that growing copies nothing.
+const pageSize = 1024
 
 // v4Key packs an IPv4 prefix: address, then length.
 type v4Key uint64
@@ -20,19 +24,56 @@ type v4Key uint64
 // v6Key packs an IPv6 prefix.
 type v6Key [17]byte
 
-// family is the part of a table that holds one address family.
+// family is the part of a table that holds one address family. A prefix costs one entry and one map cell that points to it by number.
 type family[K comparable] struct {
-	entries map[K]entry
-	more    map[K][]slot // the third and further paths of a prefix
-	dirty   []K
-	paths   int
-	empty   int // entries without paths, kept until their change was handed out
-	pack    func(netip.Prefix) K
-	unpack  func(K) netip.Prefix
+	index  map[K]uint32
+	pages  [][]entry[K]
+	free   []uint32
+	more   map[uint32][]slot // the third and further paths of an entry
+	dirty  []uint32
+	paths  int
+	empty  int // entries without paths, kept until their change was handed out
+	pack   func(netip.Prefix) K
+	unpack func(K) netip.Prefix
 }
 
 func newFamily[K comparable](pack func(netip.Prefix) K, unpack func(K) netip.Prefix) *family[K] {
-	return &family[K]{entries: map[K]entry{}, more: map[K][]slot{}, pack: pack, unpack: unpack}
+	return &family[K]{index: map[K]uint32{}, more: map[uint32][]slot{}, pack: pack, unpack: unpack}
+}
+
+func (f *family[K]) at(i uint32) *entry[K] { return &f.pages[i/pageSize][i%pageSize] }
+
+// find returns the number of a prefix's entry.
+func (f *family[K]) find(k K) (uint32, bool) {
+	i, ok := f.index[k]
+	return i, ok
+}
+
+// add makes an entry for a prefix that has none.
+func (f *family[K]) add(k K) uint32 {
+	var i uint32
+	if n := len(f.free); n > 0 {
+		i, f.free = f.free[n-1], f.free[:n-1]
+	} else {
+		last := len(f.pages) - 1
+		if last < 0 || len(f.pages[last]) == pageSize {
+			f.pages = append(f.pages, make([]entry[K], 0, pageSize))
+			last++
+		}
+		i = uint32(last*pageSize + len(f.pages[last]))
+		f.pages[last] = append(f.pages[last], entry[K]{})
+	}
+	*f.at(i) = entry[K]{key: k}
+	f.index[k] = i
+	f.empty++
+	return i
+}
+
+// remove forgets an entry that has no paths.
+func (f *family[K]) remove(i uint32) {
+	delete(f.index, f.at(i).key)
+	f.free = append(f.free, i)
+	f.empty--
 }
 
 func packV4(p netip.Prefix) v4Key {
@@ -58,8 +99,9 @@ func unpackV6(k v6Key) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16([16]byte(k[:16])), int(k[16]))
 }
 
-// load appends the slots of k to buf, best first.
-func (f *family[K]) load(k K, e entry, buf []slot) []slot {
+// load appends the slots of an entry to buf, best first.
+func (f *family[K]) load(i uint32, buf []slot) []slot {
+	e := f.at(i)
 	if e.count > 0 {
 		buf = append(buf, e.a)
 	}
@@ -67,16 +109,17 @@ func (f *family[K]) load(k K, e entry, buf []slot) []slot {
 		buf = append(buf, e.b)
 	}
 	if e.count > 2 {
-		buf = append(buf, f.more[k]...)
+		buf = append(buf, f.more[i]...)
 	}
 	return buf
 }
 
-// store makes slots the paths of k, the first used of them in use, and notes whether the used set changed.
-func (f *family[K]) store(k K, e entry, had bool, slots []slot, used int, changed bool) {
-	old := e
-	e.count, e.used = uint16(len(slots)), uint16(used)
-	e.a, e.b = 0, 0
+// store makes slots the paths of an entry, the first used of them in use, and notes whether the used set changed. An entry left without
+// paths and news is gone afterwards.
+func (f *family[K]) store(i uint32, slots []slot, used int, changed bool) {
+	e := f.at(i)
+	before := int(e.count)
+	e.count, e.used, e.a, e.b = uint16(len(slots)), uint16(used), 0, 0
 	if len(slots) > 0 {
 		e.a = slots[0]
 	}
@@ -84,48 +127,40 @@ func (f *family[K]) store(k K, e entry, had bool, slots []slot, used int, change
 		e.b = slots[1]
 	}
 	if len(slots) > 2 {
-		f.more[k] = append(f.more[k][:0], slots[2:]...)
-	} else if old.count > 2 {
-		delete(f.more, k)
+		f.more[i] = append(f.more[i][:0], slots[2:]...)
+	} else if before > 2 {
+		delete(f.more, i)
 	}
 	if changed && !e.dirty {
 		e.dirty = true
-		f.dirty = append(f.dirty, k)
+		f.dirty = append(f.dirty, i)
 	}
-	f.paths += len(slots) - int(old.count)
-	wasEmpty := had && old.count == 0
-	if e.count == 0 && !e.dirty {
-		delete(f.entries, k)
-		if wasEmpty {
-			f.empty--
-		}
-		return
-	}
-	f.entries[k] = e
-	switch isEmpty := e.count == 0; {
-	case isEmpty && !wasEmpty:
-		f.empty++
-	case !isEmpty && wasEmpty:
+	f.paths += len(slots) - before
+	switch {
+	case before == 0 && e.count > 0:
 		f.empty--
+	case before > 0 && e.count == 0:
+		f.empty++
+	}
+	if e.count == 0 && !e.dirty {
+		f.remove(i)
 	}
 }
 
-func (f *family[K]) prefixes() int { return len(f.entries) - f.empty }
+func (f *family[K]) prefixes() int { return len(f.index) - f.empty }
 
 // takeDirty hands out up to max changed prefixes.
 func (f *family[K]) takeDirty(in *interner, max int, out []Change) []Change {
 	n := min(max, len(f.dirty))
 	var buf [8]slot
-	for _, k := range f.dirty[:n] {
-		e := f.entries[k]
+	for _, i := range f.dirty[:n] {
+		e := f.at(i)
 		e.dirty = false
-		c := Change{Prefix: f.unpack(k)}
+		c := Change{Prefix: f.unpack(e.key)}
 		if e.count == 0 {
-			delete(f.entries, k)
-			f.empty--
+			f.remove(i)
 		} else {
-			f.entries[k] = e
-			c.Best = f.best(in, k, e, buf[:0])
+			c.Best = f.best(in, i, buf[:0])
 		}
 		out = append(out, c)
 	}
@@ -136,8 +171,11 @@ func (f *family[K]) takeDirty(in *interner, max int, out []Change) []Change {
 	return out
 }
 
-func (f *family[K]) best(in *interner, k K, e entry, buf []slot) []*Path {
-	slots := f.load(k, e, buf)[:e.used]
+func (f *family[K]) best(in *interner, i uint32, buf []slot) []*Path {
+	slots := f.load(i, buf)[:f.at(i).used]
+	if len(slots) == 1 {
+		return in.record(slots[0]).alone[:]
+	}
 	out := make([]*Path, len(slots))
 	for i, s := range slots {
 		out[i] = &in.record(s).Path
@@ -145,15 +183,20 @@ func (f *family[K]) best(in *interner, k K, e entry, buf []slot) []*Path {
 	return out
 }
 
-// sortedKeys are the keys in the order of their prefixes.
-func (f *family[K]) sortedPrefixes(keep func(netip.Prefix) bool) []netip.Prefix {
-	out := make([]netip.Prefix, 0, len(f.entries))
-	for k, e := range f.entries {
-		if p := f.unpack(k); e.count > 0 && (keep == nil || keep(p)) {
-			out = append(out, p)
+// each calls do with every entry that has paths; do may change it.
+func (f *family[K]) each(do func(i uint32)) {
+	for _, i := range f.index {
+		if f.at(i).count > 0 {
+			do(i)
 		}
 	}
-	slices.SortFunc(out, comparePrefix)
+}
+
+// sortedPrefixes are the prefixes that have paths, in order.
+func (f *family[K]) sortedPrefixes() []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(f.index))
+	f.each(func(i uint32) { out = append(out, f.unpack(f.at(i).key)) })
+	sortPrefixes(out, false)
 	return out
 }
 

@@ -60,6 +60,7 @@ func (in *interner) acquire(p Path, n int) uint32 {
 		}
 	}
 	r := &record{Path: p, refs: n, hash: h, next: in.byHash[h], length: pathLength(p.Attrs), firstAS: firstAS(&p)}
+	r.alone[0] = &r.Path
 	i := uint32(len(in.records))
 	if k := len(in.free); k > 0 {
 		i, in.free = in.free[k-1], in.free[:k-1]

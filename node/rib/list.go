@@ -32,7 +32,7 @@ func (t *Table) selected(q Query) []netip.Prefix {
 	if q.Longest.IsValid() {
 		return t.covering(q.Longest.Unmap())
 	}
-	return append(t.v4.sortedPrefixes(nil), t.v6.sortedPrefixes(nil)...)
+	return append(t.v4.sortedPrefixes(), t.v6.sortedPrefixes()...)
 }
 
 // covering are the prefixes of the table that contain a, longest first: one exact look-up per length.
@@ -50,13 +50,17 @@ func (t *Table) covering(a netip.Addr) []netip.Prefix {
 // slots loads the slots of a prefix, best first, with the number in use.
 func (t *Table) slots(p netip.Prefix) (slots []slot, used int) {
 	if p.Addr().Is4() {
-		k := packV4(p)
-		e := t.v4.entries[k]
-		return t.v4.load(k, e, nil), int(e.used)
+		return slotsOf(t.v4, packV4(p))
 	}
-	k := packV6(p)
-	e := t.v6.entries[k]
-	return t.v6.load(k, e, nil), int(e.used)
+	return slotsOf(t.v6, packV6(p))
+}
+
+func slotsOf[K comparable](f *family[K], k K) (slots []slot, used int) {
+	i, ok := f.find(k)
+	if !ok {
+		return nil, 0
+	}
+	return f.load(i, nil), int(f.at(i).used)
 }
 
 func (t *Table) rows(p netip.Prefix, q Query, out []Listed) []Listed {

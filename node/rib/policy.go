@@ -76,7 +76,9 @@ func (n *Neighbor) Receive(u bgp.Update) (p Path, accepted, refused []netip.Pref
 	if u.Attrs == nil || hasAS(u.Attrs.ASPath, n.LocalAS) && !n.Internal() {
 		return Path{}, nil, u.Reach
 	}
-	accepted = u.Reach[:0:0]
+	if len(n.Import.Deny)+len(n.Import.Allow) == 0 {
+		return n.path(u), u.Reach, nil
+	}
 	for _, pre := range u.Reach {
 		if n.Import.Accepts(pre) {
 			accepted = append(accepted, pre)

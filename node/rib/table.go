@@ -104,19 +104,21 @@ func (t *Table) All() []Change {
 }
 
 func all[K comparable](t *Table, f *family[K], out []Change) []Change {
-	for k, e := range f.entries {
-		if e.count > 0 {
-			out = append(out, Change{Prefix: f.unpack(k), Best: f.best(t.in, k, e, t.buf[:0])})
-		}
-	}
+	f.each(func(i uint32) {
+		out = append(out, Change{Prefix: f.unpack(f.at(i).key), Best: f.best(t.in, i, t.buf[:0])})
+	})
 	return out
 }
 
 func learn[K comparable](t *Table, f *family[K], k K, index uint32) {
-	e, had := f.entries[k]
+	i, had := f.find(k)
+	if !had {
+		i = f.add(k)
+	}
 	src := t.in.records[index].Source
-	slots := f.load(k, e, t.buf[:0])
-	t.old = append(t.old[:0], slots[:e.used]...)
+	slots := f.load(i, t.buf[:0])
+	used := int(f.at(i).used)
+	t.old = append(t.old[:0], slots[:used]...)
 	at := t.find(slots, src)
 	if at < 0 {
 		slots = append(slots, makeSlot(index))
@@ -127,36 +129,35 @@ func learn[K comparable](t *Table, f *family[K], k K, index uint32) {
 		if was.index() == index {
 			t.in.release(index, 1)
 			if was.stale() {
-				f.store(k, e, had, slots, int(e.used), false)
+				f.store(i, slots, used, false)
 			}
 			return
 		}
 		defer t.in.release(was.index(), 1)
 	}
-	used := t.decision.order(t.in, slots, t.multiPath)
-	f.store(k, e, had, slots, used, t.changed(slots[:used]))
+	used = t.decision.order(t.in, slots, t.multiPath)
+	f.store(i, slots, used, t.changed(slots[:used]))
 	t.buf = slots[:0]
 }
 
-func withdraw[K comparable](t *Table, f *family[K], k K, src *Source) bool {
-	e, had := f.entries[k]
+func withdraw[K comparable](t *Table, f *family[K], k K, src *Source) {
+	i, had := f.find(k)
 	if !had {
-		return false
+		return
 	}
-	slots := f.load(k, e, t.buf[:0])
+	slots := f.load(i, t.buf[:0])
 	at := t.find(slots, src)
 	if at < 0 {
-		return false
+		return
 	}
-	t.old = append(t.old[:0], slots[:e.used]...)
+	t.old = append(t.old[:0], slots[:f.at(i).used]...)
 	gone := slots[at].index()
 	slots = append(slots[:at], slots[at+1:]...)
 	used := t.decision.order(t.in, slots, t.multiPath)
-	f.store(k, e, had, slots, used, t.changed(slots[:used]))
+	f.store(i, slots, used, t.changed(slots[:used]))
 	t.in.release(gone, 1)
 	t.forget(src)
 	t.buf = slots[:0]
-	return true
 }
 
 func (t *Table) forget(src *Source) {
@@ -196,12 +197,12 @@ func (t *Table) removeIf(src *Source, gone func(slot) bool) int {
 
 func removeIf[K comparable](t *Table, f *family[K], src *Source, gone func(slot) bool) int {
 	var keys []K
-	for k, e := range f.entries {
-		slots := f.load(k, e, t.buf[:0])
-		if i := t.find(slots, src); i >= 0 && gone(slots[i]) {
-			keys = append(keys, k)
+	f.each(func(i uint32) {
+		slots := f.load(i, t.buf[:0])
+		if n := t.find(slots, src); n >= 0 && gone(slots[n]) {
+			keys = append(keys, f.at(i).key)
 		}
-	}
+	})
 	for _, k := range keys {
 		withdraw(t, f, k, src)
 	}
@@ -213,25 +214,25 @@ func markStale[K comparable](t *Table, f *family[K], src *Source) int {
 		return 0
 	}
 	n := 0
-	for k, e := range f.entries {
-		slots := f.load(k, e, t.buf[:0])
-		if i := t.find(slots, src); i >= 0 {
-			slots[i] |= 1
-			f.store(k, e, true, slots, int(e.used), false)
+	f.each(func(i uint32) {
+		slots := f.load(i, t.buf[:0])
+		if at := t.find(slots, src); at >= 0 {
+			slots[at] |= 1
+			f.store(i, slots, int(f.at(i).used), false)
 			n++
 		}
-	}
+	})
 	return n
 }
 
 func reorder[K comparable](t *Table, f *family[K]) {
-	for k, e := range f.entries {
-		if e.count < 2 {
-			continue
+	f.each(func(i uint32) {
+		slots := f.load(i, t.buf[:0])
+		if len(slots) < 2 {
+			return
 		}
-		slots := f.load(k, e, t.buf[:0])
-		t.old = append(t.old[:0], slots[:e.used]...)
+		t.old = append(t.old[:0], slots[:f.at(i).used]...)
 		used := t.decision.order(t.in, slots, t.multiPath)
-		f.store(k, e, true, slots, used, t.changed(slots[:used]))
-	}
+		f.store(i, slots, used, t.changed(slots[:used]))
+	})
 }

@@ -110,7 +110,7 @@ func TestMultiPath(t *testing.T) {
 	check("drop", src[0])
 	tab.Drop(src[0])
 	check("nothing left")
-	if tab.Prefixes() != 0 || tab.Paths() != 0 || tab.in.live() != 0 || len(tab.v4.entries) != 0 {
+	if tab.Prefixes() != 0 || tab.Paths() != 0 || tab.in.live() != 0 || len(tab.v4.index) != 0 {
 		t.Errorf("left over: %d prefixes, %d paths, %d records", tab.Prefixes(), tab.Paths(), tab.in.live())
 	}
 }
@@ -279,8 +279,8 @@ func TestTableAgainstModel(t *testing.T) {
 			tab.Drop(s)
 		}
 		tab.Changes(0)
-		if tab.in.live() != 0 || len(tab.v4.entries)+len(tab.v6.entries)+len(tab.v4.more)+len(tab.bySource) != 0 || tab.v4.empty != 0 {
-			t.Fatalf("emptied table keeps %d records, %d entries", tab.in.live(), len(tab.v4.entries))
+		if tab.in.live() != 0 || len(tab.v4.index)+len(tab.v6.index)+len(tab.v4.more)+len(tab.bySource) != 0 || tab.v4.empty != 0 {
+			t.Fatalf("emptied table keeps %d records, %d entries", tab.in.live(), len(tab.v4.index))
 		}
 	})
 }
