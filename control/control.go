@@ -97,11 +97,11 @@ type Control struct {
 //	        ▲               ▲            │  ▲                 │
 //	        │               └── status ──┘  └──── reports ────┤
 //	        └────────────────── live ◄────── tables ──────────┘
-func New(cfg Config) (c *Control, err error) {
+func New(cfg Config) (_ *Control, err error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	c = &Control{cfg: cfg, ready: make(chan struct{})}
+	c := &Control{cfg: cfg, ready: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -175,9 +175,14 @@ func (c *Control) nodeServer(h http.Handler, t *tls.Config) *http.Server {
 		ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug)}
 }
 
+const maxSocketPath = 107 // sockaddr_un
+
 // listenUnix takes over a socket that a killed process left; New has locked the data directory by then. Its path works from every network
 // namespace, and its mode lets nobody else in.
 func listenUnix(path string) (net.Listener, error) {
+	if len(path) > maxSocketPath {
+		return nil, fmt.Errorf("the path of the socket %s is longer than the %d bytes that the kernel takes", path, maxSocketPath)
+	}
 	if st, err := os.Lstat(path); err == nil && st.Mode()&os.ModeSocket != 0 {
 		if err := os.Remove(path); err != nil {
 			return nil, err

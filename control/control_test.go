@@ -261,24 +261,39 @@ func orderCircuit(s *server, token string) map[string]any {
 	})
 }
 
+// provisioned orders a circuit and has the provider provision it; it returns the path of its private peering.
+func provisioned(s *server, token string) (peering string) {
+	s.t.Helper()
+	props := orderCircuit(s, token)["properties"].(obj)
+	if props["provisioningState"] != "Succeeded" || props["circuitProvisioningState"] != "Enabled" {
+		s.t.Fatalf("circuit is %v", props)
+	}
+	s.succeed(s.provider(), "PUT", crossConnection(s, token), obj{"location": "westus2", "properties": obj{"serviceProviderProvisioningState": "Provisioned"}})
+	return network("expressRouteCircuits", "c1") + "/peerings/AzurePrivatePeering"
+}
+
+// crossConnection is the path of the circuit's shadow.
+func crossConnection(s *server, token string) string {
+	s.t.Helper()
+	_, circuit := s.call(token, "GET", network("expressRouteCircuits", "c1"), nil)
+	return "/subscriptions/" + providerSub + "/resourceGroups/CrossConnection-Seattle/providers/Microsoft.Network/expressRouteCrossConnections/" +
+		circuit["properties"].(obj)["serviceKey"].(string)
+}
+
+func privatePeering() obj {
+	return obj{"properties": obj{"peeringType": "AzurePrivatePeering", "peerASN": 65001, "vlanId": 100,
+		"primaryPeerAddressPrefix": "192.168.1.0/30", "secondaryPeerAddressPrefix": "192.168.1.4/30", "sharedKey": "canarymd5"}}
+}
+
 // The whole life of a circuit with its peering, over HTTPS and the node socket, with control killed and started again in the middle.
 func TestLifeOfACircuit(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	startNodes(t, dir, allNodes()...)
 	token := s.customer()
-	circuit := orderCircuit(s, token)
-	props := circuit["properties"].(obj)
-	if props["provisioningState"] != "Succeeded" || props["circuitProvisioningState"] != "Enabled" {
-		t.Fatalf("circuit is %v", props)
-	}
-	cross := "/subscriptions/" + providerSub + "/resourceGroups/CrossConnection-Seattle/providers/Microsoft.Network/expressRouteCrossConnections/" +
-		props["serviceKey"].(string)
-	provider := s.provider()
-	s.succeed(provider, "PUT", cross, obj{"location": "westus2", "properties": obj{"serviceProviderProvisioningState": "Provisioned"}})
-	peering := network("expressRouteCircuits", "c1") + "/peerings/AzurePrivatePeering"
-	s.succeed(token, "PUT", peering, obj{"properties": obj{"peeringType": "AzurePrivatePeering", "peerASN": 65001, "vlanId": 100,
-		"primaryPeerAddressPrefix": "192.168.1.0/30", "secondaryPeerAddressPrefix": "192.168.1.4/30", "sharedKey": "canarymd5"}})
+	peering := provisioned(s, token)
+	s.succeed(token, "PUT", peering, privatePeering())
+	cross := crossConnection(s, token)
 	p, _ := s.hub.Plan("edge1")
 	if len(p.Sessions) != 1 || p.Sessions[0].Key != "canarymd5" {
 		t.Errorf("edge1 has sessions %v", p.Sessions)
@@ -298,7 +313,7 @@ func TestLifeOfACircuit(t *testing.T) {
 	if p, _ := s.hub.Plan("edge1"); len(p.Sessions) != 0 {
 		t.Errorf("edge1 still has sessions %v", p.Sessions)
 	}
-	provider = s.provider()
+	provider := s.provider()
 	s.succeed(provider, "PUT", cross, obj{"location": "westus2", "properties": obj{"serviceProviderProvisioningState": "Deprovisioning"}})
 	s.succeed(provider, "PUT", cross, obj{"location": "westus2", "properties": obj{"serviceProviderProvisioningState": "NotProvisioned"}})
 	s.succeed(token, "DELETE", group, nil)
