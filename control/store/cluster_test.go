@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
 
 	"onramp/resource"
 )
@@ -223,4 +225,35 @@ func TestClusterAway(t *testing.T) {
 		t.Errorf("error says %v", err)
 	}
 	wantErr(t, s.PutOperation(t.Context(), &Operation{ID: "x"}), ErrUnavailable)
+}
+
+// TLS to a cluster: the right authority lets in, another one does not.
+func TestClusterTLS(t *testing.T) {
+	c := embed.NewConfig()
+	c.Dir, c.LogLevel, c.ClientAutoTLS = t.TempDir(), "panic", true
+	client, err := url.Parse(strings.Replace(freeURL(t), "http:", "https:", 1))
+	check(t, err)
+	c.ListenClientUrls, c.AdvertiseClientUrls, c.ListenPeerUrls = []url.URL{*client}, []url.URL{*client}, nil
+	e, err := embed.StartEtcd(c)
+	check(t, err)
+	defer e.Close()
+	<-e.Server.ReadyNotify()
+	ca := filepath.Join(c.Dir, "fixtures", "client", "cert.pem")
+	s := must[Store](t)(OpenCluster(ClusterConfig{Endpoints: []string{client.String()}, CAFile: ca, CertFile: ca,
+		KeyFile: filepath.Join(c.Dir, "fixtures", "client", "key.pem")}, NewKeyring()))
+	defer s.Close()
+	check(t, s.Create(t.Context(), circuit("c1")))
+
+	stranger := must[Store](t)(OpenCluster(ClusterConfig{Endpoints: []string{client.String()}, CertFile: ca,
+		KeyFile: filepath.Join(c.Dir, "fixtures", "client", "key.pem")}, NewKeyring()))
+	defer stranger.Close()
+	_, err = stranger.Get(t.Context(), circuitID("rg1", "c1"))
+	wantErr(t, err, ErrUnavailable)
+	for _, bad := range []ClusterConfig{{CAFile: "none"}, {CAFile: filepath.Join(c.Dir, "fixtures", "client", "key.pem")}, {CertFile: ca, KeyFile: ca}} {
+		bad.Endpoints = []string{client.String()}
+		if s, err := OpenCluster(bad, NewKeyring()); err == nil {
+			s.Close()
+			t.Errorf("%+v was opened", bad)
+		}
+	}
 }
