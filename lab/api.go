@@ -32,9 +32,6 @@ const (
 	groupVersion   = "2021-04-01"
 )
 
-// defaultGroup is the resource group of relative paths.
-const defaultGroup = "rg"
-
 // pollEvery is how often a long-running operation is asked for: sooner than the service's Retry-After, because it is one machine.
 const pollEvery = 50 * time.Millisecond
 
@@ -123,12 +120,12 @@ func findTenant(c *http.Client, endpoint string) (string, error) {
 }
 
 // fullPath completes a relative path with the principal's subscription, the group and the namespace.
-func fullPath(p *resource.Principal, group, path string) string {
+func (w *World) fullPath(p *resource.Principal, group, path string) string {
 	if strings.HasPrefix(path, "/") {
 		return path
 	}
 	if group == "" {
-		group = defaultGroup
+		group = w.Name
 	}
 	return "/subscriptions/" + p.Subscription + "/resourceGroups/" + group + "/providers/Microsoft.Network/" + path
 }
@@ -151,7 +148,7 @@ func (l *Lab) call(ctx context.Context, as, method, group, path, version string,
 	if err != nil {
 		return nil, err
 	}
-	path = fullPath(p, group, path)
+	path = l.World.fullPath(p, group, path)
 	if version == "" {
 		version = versionOf(path)
 	}

@@ -131,7 +131,7 @@ func (l *Lab) buildFabric() error {
 			}
 			far := fmt.Sprintf("u%d", i)
 			i++
-			if err := newVeth(end{l.ns(n.Name), p.Name, fabricMTU}, end{ns, far, fabricMTU}); err != nil {
+			if err := l.cable(end{ns: l.ns(n.Name), name: p.Name, mtu: fabricMTU}, end{ns: ns, name: far, mtu: fabricMTU}); err != nil {
 				return err
 			}
 			if err := enslave(ns, far, "fabric"); err != nil {
@@ -146,10 +146,10 @@ func (l *Lab) buildFabric() error {
 // the nodes say about their ports; a cable to a router is a plain pair, so that each side sees the other's port go down.
 func (l *Lab) buildCables() error {
 	for i, c := range l.World.Cables {
-		a := end{l.ns(device(c.A)), port(c.A), l.portMTU(c.A)}
-		b := end{l.ns(device(c.B)), port(c.B), l.portMTU(c.B)}
+		a := end{ns: l.ns(device(c.A)), name: port(c.A), mtu: l.portMTU(c.A)}
+		b := end{ns: l.ns(device(c.B)), name: port(c.B), mtu: l.portMTU(c.B)}
 		if !l.patched(c) {
-			if err := newVeth(a, b); err != nil {
+			if err := l.cable(a, b); err != nil {
 				return err
 			}
 			continue
@@ -160,7 +160,7 @@ func (l *Lab) buildCables() error {
 		}
 		for side, e := range []end{a, b} {
 			far := patchPort(i, side)
-			if err := newVeth(e, end{ns, far, cableMTU}); err != nil {
+			if err := l.cable(e, end{ns: ns, name: far, mtu: cableMTU}); err != nil {
 				return err
 			}
 			if err := enslave(ns, far, br); err != nil {
@@ -170,6 +170,17 @@ func (l *Lab) buildCables() error {
 	}
 	return l.buildRouterPorts()
 }
+
+// cable makes a veth whose ends have different indexes: the kernel tells of a lost carrier up to a second late where both ends, in
+// namespaces of their own, happen to have the same one.
+func (l *Lab) cable(a, b end) error {
+	l.veths++
+	a.index = firstIndex + l.veths
+	return newVeth(a, b)
+}
+
+// firstIndex is above the indexes the kernel picks.
+const firstIndex = 1000
 
 func patchPort(cable, side int) string { return fmt.Sprintf("c%d%c", cable, "ab"[side]) }
 
@@ -212,7 +223,7 @@ func (l *Lab) buildLANs() error {
 		attach := func(place, port, address string) error {
 			far := fmt.Sprintf("l%dp%d", i, n)
 			n++
-			if err := newVeth(end{l.ns(place), port, hostMTU}, end{ns, far, hostMTU}); err != nil {
+			if err := l.cable(end{ns: l.ns(place), name: port, mtu: hostMTU}, end{ns: ns, name: far, mtu: hostMTU}); err != nil {
 				return err
 			}
 			if err := enslave(ns, far, br); err != nil {
@@ -245,8 +256,8 @@ func (l *Lab) buildLANs() error {
 // buildMachines cables the virtual machines to their hosts, without an address yet.
 func (l *Lab) buildMachines() error {
 	for _, m := range l.World.Machines {
-		a := end{l.ns(m.Name), "eth0", hostMTU}
-		if err := newVeth(a, end{l.ns(device(m.Port)), port(m.Port), cableMTU}); err != nil {
+		a := end{ns: l.ns(m.Name), name: "eth0", mtu: hostMTU}
+		if err := l.cable(a, end{ns: l.ns(device(m.Port)), name: port(m.Port), mtu: cableMTU}); err != nil {
 			return err
 		}
 	}

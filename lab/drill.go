@@ -33,6 +33,12 @@ func (l *Lab) drill(ctx context.Context, d CableDrill) (string, error) {
 	}
 	l.report.add(func() { l.report.Drills = append(l.report.Drills, r) })
 	text := fmt.Sprintf("%d sent, lost %d → and %d ←, longest black-out %.0f ms", r.Sent, flows[0].Lost, flows[1].Lost, r.BlackoutMS)
+	for _, f := range flows {
+		if f.BlackoutMS == r.BlackoutMS && r.Lost > 0 {
+			text += fmt.Sprintf(" (%s → %s, %.1f s in)", f.From, f.To, f.BlackoutAtMS/1000)
+			break
+		}
+	}
 	switch {
 	case d.MaxLost > 0 && r.Lost > d.MaxLost:
 		return "", fmt.Errorf("lost more than %d packets: %s", d.MaxLost, text)

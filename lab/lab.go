@@ -61,6 +61,7 @@ type Lab struct {
 	screen *screen
 	api    *clients
 	report Report
+	veths  int // made so far
 }
 
 // Up brings a world up and tells its story. Without Detach it then stays until ctx ends, and takes everything down. The error is the first

@@ -78,9 +78,10 @@ func in(ns string, fn func() error) error {
 
 // end is one end of a veth to be made.
 type end struct {
-	ns   string
-	name string
-	mtu  int
+	ns    string
+	name  string
+	mtu   int
+	index int // 0: the kernel picks
 }
 
 // newVeth makes a veth pair with each end in its namespace; neither end ever appears anywhere else. Offloads that would hand a node
@@ -114,7 +115,7 @@ func makeVeth(a, b end) error {
 	}
 	defer h.Close()
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = a.name, a.mtu
+	attrs.Name, attrs.MTU, attrs.Index = a.name, a.mtu, a.index
 	return h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: b.name, PeerNamespace: netlink.NsFd(int(hb))})
 }
 

@@ -58,6 +58,8 @@ type FlowReport struct {
 	Lost       int     `json:"lost"`
 	Reordered  int     `json:"reordered"`
 	BlackoutMS float64 `json:"blackout_ms"`
+	// BlackoutAtMS is when it began, from the beginning of the stream.
+	BlackoutAtMS float64 `json:"blackout_at_ms"`
 }
 
 // RateReport is one measurement of a rate, in bits of layer 2 frames without tags.

@@ -88,6 +88,9 @@ func Exec(name, place string, argv []string, o Options) error {
 	if _, err := os.Stat(filepath.Join(netnsDir, ns)); err != nil {
 		return fmt.Errorf("lab %s has no place %q (places: %s)", name, place, strings.Join(l.World.places(), " "))
 	}
+	if len(argv) > 0 && argv[0] == "--" {
+		argv = argv[1:]
+	}
 	if len(argv) == 0 {
 		return errors.New("what to run? e.g. lab exec first-circuit host -- ping 10.20.1.4")
 	}

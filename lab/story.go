@@ -238,7 +238,7 @@ func (l *Lab) expand(s string) string {
 		}
 		if who, ok := strings.CutSuffix(name, ".network"); ok {
 			if p, err := l.World.principal(who); err == nil {
-				return strings.TrimSuffix(fullPath(p, "", ""), "/")
+				return strings.TrimSuffix(l.World.fullPath(p, "", ""), "/")
 			}
 		}
 		return m

@@ -196,26 +196,33 @@ func (w *oneWay) result() FlowReport {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := FlowReport{From: w.from, To: w.to, Reordered: w.late}
-	var longest int64
+	var longest, from int64
 	for f := range w.sent {
 		r.Sent += len(w.sent[f])
-		lost, gap := lossOf(w.sent[f], w.got[f])
+		lost, gap, at := lossOf(w.sent[f], w.got[f])
 		r.Lost += lost
-		longest = max(longest, gap)
+		if gap > longest {
+			longest, from = gap, at
+		}
 	}
-	r.BlackoutMS = float64(longest) / 1e6
+	r.BlackoutMS, r.BlackoutAtMS = float64(longest)/1e6, float64(from)/1e6
 	return r
 }
 
 // lossOf counts the packets of one flow that did not arrive, and the longest black-out: from when the last packet before a run of lost
 // ones was sent to when the first after it was, because both arrived. It is measured on the sender's clock, so that a pause of this process
-// is no black-out; nothing lost is none.
-func lossOf(sent []int64, got []bool) (lost int, longest int64) {
+// is no black-out; nothing lost is none. at is when it began.
+func lossOf(sent []int64, got []bool) (lost int, longest, at int64) {
 	before := int64(0)
 	if len(sent) > 0 {
 		before = sent[0]
 	}
 	run := false
+	note := func(until int64) {
+		if until-before > longest {
+			longest, at = until-before, before
+		}
+	}
 	for i := range sent {
 		if !got[i] {
 			lost++
@@ -223,13 +230,13 @@ func lossOf(sent []int64, got []bool) (lost int, longest int64) {
 			continue
 		}
 		if run {
-			longest = max(longest, sent[i]-before)
+			note(sent[i])
 			run = false
 		}
 		before = sent[i]
 	}
 	if run {
-		longest = max(longest, sent[len(sent)-1]-before)
+		note(sent[len(sent)-1])
 	}
-	return lost, longest
+	return lost, longest, at
 }

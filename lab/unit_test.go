@@ -25,11 +25,11 @@ func TestLossOf(t *testing.T) {
 		for i, c := range tc.got {
 			got[i] = c == '1'
 		}
-		if lost, gap := lossOf(sent, got); lost != tc.lost || gap != tc.gap {
+		if lost, gap, _ := lossOf(sent, got); lost != tc.lost || gap != tc.gap {
 			t.Errorf("%s: lost %d in %d, want %d in %d", tc.name, lost, gap, tc.lost, tc.gap)
 		}
 	}
-	if lost, gap := lossOf(nil, nil); lost != 0 || gap != 0 {
+	if lost, gap, _ := lossOf(nil, nil); lost != 0 || gap != 0 {
 		t.Errorf("an empty flow lost %d in %d", lost, gap)
 	}
 }
