@@ -218,11 +218,12 @@ func addrKey(a *netlink.Addr) string {
 	return s
 }
 
-// addressOf adds no route to the kernel's table (the sockets are bound to the device), so that equal prefixes on two devices do not meet.
+// addressOf is an address in the kernel's words. IPv4 gets no route with it: sockets are bound to the device, and without a route the kernel
+// takes what they ask for to be on its link. IPv6 needs the route; equal ones on two devices are told apart by the binding.
 func addressOf(w plan.Address) *netlink.Addr {
 	a := &netlink.Addr{IPNet: ipNet(w.Prefix), Flags: unix.IFA_F_NOPREFIXROUTE}
 	if w.Prefix.Addr().Is6() {
-		a.Flags |= unix.IFA_F_NODAD
+		a.Flags = unix.IFA_F_NODAD
 	}
 	if w.Peer.IsValid() {
 		// Not as a peer address of the kernel's: with arp_ignore=1 it would answer no ARP, because it looks for an address that covers
