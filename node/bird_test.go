@@ -1,6 +1,8 @@
 package node
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -58,5 +60,41 @@ func TestTwoCustomersWithEqualAddresses(t *testing.T) {
 		if s.Received != 2 || s.Advertised != 1 {
 			t.Errorf("session %s: received %d, advertised %d", s.Name, s.Received, s.Advertised)
 		}
+	}
+}
+
+// TestWrongKey: a wrong key gets nothing, the right one comes up as soon as the plan has it, and the other customer is not touched.
+func TestWrongKey(t *testing.T) {
+	w := newWorld(t, "edge", "c1", "c2")
+	for _, c := range []string{"1", "2"} {
+		w.cable("edge", "ge"+c, "c"+c, "eth0")
+		w.in("c"+c, "ip", "addr", "add", "192.168.1.1/30", "dev", "eth0")
+	}
+	a := w.agent("edge")
+	n := twoCustomers()
+	n.Sessions[0].Key = "not what the customer has"
+	a.plan(n)
+	a.start()
+	for _, c := range []string{"1", "2"} {
+		w.bird("c"+c, customer("1.1.1."+c, "192.168.1.1", "192.168.1.2", "secret-"+c, "10.1.0.0/16"))
+	}
+	w.wait("session 2", 20*time.Second, func() bool { return a.established("s2") })
+	<-time.After(3 * time.Second)
+	if a.established("s1") {
+		t.Fatal("a session came up with a wrong key")
+	}
+	since := a.report().Sessions[1].Since
+	n.Generation, n.Sessions[0].Key = 2, "secret-1"
+	a.plan(n)
+	w.wait("session 1 with the right key", 20*time.Second, func() bool { return a.established("s1") })
+	if got := a.report().Sessions[1].Since; !got.Equal(since) {
+		t.Errorf("session 2 was touched: since %v, was %v", got, since)
+	}
+	n.Generation, n.Sessions[0].Key = 3, "wrong again"
+	a.plan(n)
+	w.wait("session 1 down", 5*time.Second, func() bool { return !a.established("s1") })
+	body, err := os.ReadFile(filepath.Join(a.dir, "log"))
+	if err != nil || strings.Contains(string(body), "secret-") || strings.Contains(string(body), "wrong again") {
+		t.Errorf("a key is in the log: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 	"onramp/plan"
 )
@@ -225,7 +226,10 @@ func addressOf(w plan.Address) *netlink.Addr {
 	if w.Prefix.Addr().Is6() {
 		a.Flags = unix.IFA_F_NODAD
 	}
-	if w.Peer.IsValid() {
+	if w.Peer.IsValid() && w.Peer.Is6() {
+		a.IPNet = ipNet(netip.PrefixFrom(w.Prefix.Addr(), w.Prefix.Addr().BitLen()))
+		a.Peer = ipNet(netip.PrefixFrom(w.Peer, w.Peer.BitLen()))
+	} else if w.Peer.IsValid() {
 		// Not as a peer address of the kernel's: with arp_ignore=1 it would answer no ARP, because it looks for an address that covers
 		// the target, and a peer address covers the peer alone.
 		a.IPNet = ipNet(netip.PrefixFrom(w.Prefix.Addr(), w.Prefix.Addr().BitLen()))
@@ -237,6 +241,9 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
+// doomed is the interface group of punt devices that are to go: deleted as a group they cost one grace period of the kernel, not one each.
+const doomed = 0x6f6e7264
+
 // RemovePunts implements host.
 func (k *kernel) RemovePunts(keep map[string]bool) error {
 	list, err := k.nl.LinkList()
@@ -245,14 +252,29 @@ func (k *kernel) RemovePunts(keep map[string]bool) error {
 	}
 	mine := kernelEnd + nodeHash(k.node)
 	var errs []error
+	gone := false
 	for _, l := range list {
 		name := l.Attrs().Name
 		if l.Type() != "veth" || len(name) != len(mine)+8 || !strings.HasPrefix(name, mine) || keep[name] {
 			continue
 		}
-		if err := k.nl.LinkDel(l); err != nil {
-			errs = append(errs, fmt.Errorf("delete punt device %s: %w", name, err))
+		gone = true
+		if err := k.nl.LinkSetGroup(l, doomed); err != nil {
+			errs = append(errs, fmt.Errorf("mark punt device %s: %w", name, err))
 		}
 	}
+	if gone {
+		errs = append(errs, deleteGroup(doomed))
+	}
 	return errors.Join(errs...)
+}
+
+func deleteGroup(group uint32) error {
+	req := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	req.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil {
+		return fmt.Errorf("delete punt devices: %w", err)
+	}
+	return nil
 }
