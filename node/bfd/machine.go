@@ -49,6 +49,8 @@ type Machine struct {
 	diag  Diagnostic
 	discr uint32
 	since time.Time
+	// failed: it left Up because the path or the peer failed, and nothing has been heard since that says otherwise.
+	failed bool
 
 	remoteState  State
 	remoteDiscr  uint32
@@ -65,21 +67,26 @@ type Machine struct {
 	lastSent time.Time
 	nextSend time.Time // zero: never
 	expires  time.Time // zero: nothing to expire
+
+	out [2]Packet // room for Output.Send
 }
 
 // Output is what one step asks for.
 type Output struct {
-	Send    []Packet // in order, now
-	Changed bool     // the state changed: see Status
+	Send    []Packet // in order, now; good until the machine's next step
+	Changed bool     // the state changed, or Failed: see Status
 }
 
 // Status is a session seen from outside.
 type Status struct {
-	State                   State
-	Diag                    Diagnostic // why it last went down
-	RemoteState             State
-	RemoteDiag              Diagnostic
-	Since                   time.Time
+	State       State
+	Diag        Diagnostic // why it last went down
+	RemoteState State
+	RemoteDiag  Diagnostic
+	Since       time.Time
+	// Failed: the session was Up, and went down because the peer fell silent or said that it did not hear us. It ends with Up, or when
+	// either side goes AdminDown, which says nothing of the path (RFC 5882 §4.2).
+	Failed                  bool
 	TxInterval              time.Duration // in force, before jitter
 	Detection               time.Duration // 0 while the peer is unknown
 	LocalDiscr, RemoteDiscr uint32
@@ -98,7 +105,7 @@ func New(c Config, discr uint32, jitter func() float64, now time.Time) *Machine 
 
 // Status tells the session's state.
 func (m *Machine) Status() Status {
-	return Status{State: m.state, Diag: m.diag, RemoteState: m.remoteState, RemoteDiag: m.remoteDiag, Since: m.since, TxInterval: m.interval(),
+	return Status{State: m.state, Diag: m.diag, RemoteState: m.remoteState, RemoteDiag: m.remoteDiag, Since: m.since, Failed: m.failed, TxInterval: m.interval(),
 		Detection: m.detection(), LocalDiscr: m.discr, RemoteDiscr: m.remoteDiscr}
 }
 
@@ -115,11 +122,13 @@ func (m *Machine) Deadline() time.Time {
 
 // Tick does what is due at now.
 func (m *Machine) Tick(now time.Time) Output {
-	var out Output
+	out := Output{Send: m.out[:0]}
 	if !m.expires.IsZero() && !now.Before(m.expires) {
-		m.expires, m.remoteDiscr = time.Time{}, 0
+		m.expires, m.remoteDiscr, m.remoteMinRx, m.remoteDemand = time.Time{}, 0, time.Microsecond, false
 		if m.state == Init || m.state == Up {
 			m.enter(Down, DiagExpired, now, &out)
+		} else if m.nextSend.IsZero() {
+			m.schedule(now) // it may have been the peer that wanted none
 		}
 	}
 	if !m.nextSend.IsZero() && !now.Before(m.nextSend) {
@@ -132,7 +141,7 @@ func (m *Machine) Tick(now time.Time) Output {
 
 // Receive takes a packet that Parse accepted and that belongs to this session (RFC 5880 §6.8.6).
 func (m *Machine) Receive(p Packet, now time.Time) Output {
-	var out Output
+	out := Output{Send: m.out[:0]}
 	if p.YourDiscr != 0 && p.YourDiscr != m.discr {
 		return out
 	}
@@ -145,6 +154,9 @@ func (m *Machine) Receive(p Packet, now time.Time) Output {
 	}
 	if m.state == AdminDown {
 		return out
+	}
+	if p.State == AdminDown && m.failed {
+		m.failed, out.Changed = false, true
 	}
 	m.advance(p.State, now, &out)
 	m.expires = now.Add(m.detection())
@@ -173,7 +185,7 @@ func (m *Machine) advance(remote State, now time.Time, out *Output) {
 
 // Configure changes the session; timers that loosen take force after a poll sequence.
 func (m *Machine) Configure(c Config, now time.Time) Output {
-	var out Output
+	out := Output{Send: m.out[:0]}
 	was := m.cfg
 	m.cfg = c.filled()
 	switch {
@@ -194,13 +206,16 @@ func (m *Machine) Configure(c Config, now time.Time) Output {
 func (m *Machine) enter(s State, d Diagnostic, now time.Time, out *Output) {
 	was := m.state
 	m.state, m.diag, m.since, out.Changed = s, d, now, true
+	switch {
+	case s == Up || s == AdminDown:
+		m.failed = false
+	case was == Up:
+		m.failed = m.remoteState != AdminDown
+	}
 	if s == Up || was == Up {
 		m.announce(now)
-		m.lastSent = time.Time{} // say it at once
-		m.reschedule(now)
-		return
 	}
-	m.lastSent = time.Time{}
+	m.lastSent = time.Time{} // say it at once
 	m.reschedule(now)
 }
 
@@ -277,7 +292,8 @@ func (m *Machine) jittered() time.Duration {
 	return time.Duration(float64(m.interval()) * (1 - off))
 }
 
+// packet is the next packet. The C bit is set: neither this process nor the data path ends with the BGP speaker.
 func (m *Machine) packet() Packet {
-	return Packet{Diag: m.diag, State: m.state, Poll: m.poll, DetectMult: m.cfg.DetectMult, MyDiscr: m.discr, YourDiscr: m.remoteDiscr,
+	return Packet{Diag: m.diag, State: m.state, Poll: m.poll, ControlPlaneIndependent: true, DetectMult: m.cfg.DetectMult, MyDiscr: m.discr, YourDiscr: m.remoteDiscr,
 		DesiredMinTx: m.desired(), RequiredMinRx: m.cfg.RequiredMinRx}
 }
