@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -63,7 +64,20 @@ func (l *Lab) rate(ctx context.Context, p Rate) (string, error) {
 	return text, nil
 }
 
-// offer sends for a warm-up (the bucket's burst passes) and p.For, and measures the second part.
+// Rounds of a measurement: one counts when the sender was never held up for long and offered nearly all it should, because a limit can only
+// be seen while more than it is offered. The result is the median of the rounds that count.
+const (
+	roundTime   = 500 * time.Millisecond
+	roundsMax   = 60
+	heldUp      = 15 * time.Millisecond
+	nearlyAll   = 0.97
+	busyMachine = "this machine is too busy to offer %d Mbit/s steadily: only %d of %d rounds count, %d are needed"
+)
+
+// round is one part of a measurement.
+type round struct{ measured, offered float64 }
+
+// offer sends for a warm-up (the bucket's burst passes), then measures in rounds, as many as fit in p.For once they count.
 func (l *Lab) offer(ctx context.Context, p Rate) (RateReport, error) {
 	dst, err := l.address(p.To)
 	if err != nil {
@@ -84,26 +98,65 @@ func (l *Lab) offer(ctx context.Context, p Rate) (RateReport, error) {
 	if err != nil {
 		return RateReport{}, err
 	}
-	var got, sent atomic.Int64
+	var got atomic.Int64
 	var wg sync.WaitGroup
 	sctx, cancel := context.WithCancel(ctx)
+	f := &offering{tx: tx, dst: netip.AddrPortFrom(dst, ratePort), bps: float64(p.Offered) * 1e6}
 	wg.Go(func() { countBytes(rx, &got) })
-	wg.Go(func() { pump(sctx, tx, netip.AddrPortFrom(dst, ratePort), float64(p.Offered)*1e6, &sent) })
-	err = pause(ctx, rateWarmup)
-	g0, s0, t0 := got.Load(), sent.Load(), time.Now()
-	if err == nil {
-		err = pause(ctx, p.For)
-	}
-	g1, s1, took := got.Load(), sent.Load(), time.Since(t0).Seconds()
+	wg.Go(func() { f.pump(sctx) })
+	rounds, err := measure(ctx, p, f, &got)
 	cancel()
 	rx.Close()
 	wg.Wait()
 	for _, c := range tx {
 		c.Close()
 	}
-	r := RateReport{Path: p.Path, LimitBPS: float64(p.Limit*p.Paths) * 1e6, MeasuredBPS: float64(g1-g0) * 8 / took, OfferedBPS: float64(s1-s0) * 8 / took}
+	if err != nil {
+		return RateReport{}, err
+	}
+	r := RateReport{Path: p.Path, LimitBPS: float64(p.Limit*p.Paths) * 1e6, Rounds: len(rounds)}
+	r.MeasuredBPS = median(rounds, func(x round) float64 { return x.measured })
+	r.OfferedBPS = median(rounds, func(x round) float64 { return x.offered })
 	r.DroppedBPS = max(0, r.OfferedBPS-r.MeasuredBPS)
-	return r, err
+	return r, nil
+}
+
+// measure takes rounds until enough count.
+func measure(ctx context.Context, p Rate, f *offering, got *atomic.Int64) ([]round, error) {
+	if err := pause(ctx, rateWarmup); err != nil {
+		return nil, err
+	}
+	need := max(1, int(p.For/roundTime))
+	var good []round
+	for n := range roundsMax {
+		g0, s0, t0 := got.Load(), f.sent.Load(), time.Now()
+		f.gap.Store(0)
+		if err := pause(ctx, roundTime); err != nil {
+			return nil, err
+		}
+		g1, s1, took := got.Load(), f.sent.Load(), time.Since(t0).Seconds()
+		x := round{float64(g1-g0) * 8 / took, float64(s1-s0) * 8 / took}
+		if time.Duration(f.gap.Load()) < heldUp && x.offered >= f.bps*nearlyAll {
+			good = append(good, x)
+		}
+		if len(good) == need {
+			return good, nil
+		}
+		if n == roundsMax-1 {
+			break
+		}
+	}
+	return nil, fmt.Errorf(busyMachine, p.Offered, len(good), roundsMax, need)
+}
+
+// median of one value of the rounds.
+func median(rs []round, of func(round) float64) float64 {
+	vs := make([]float64, len(rs))
+	for i, r := range rs {
+		vs[i] = of(r)
+	}
+	slices.Sort(vs)
+	return vs[len(vs)/2]
 }
 
 func (l *Lab) rateSenders(p Rate, src netip.Addr) ([]*net.UDPConn, error) {
@@ -154,20 +207,34 @@ func countBytes(c *net.UDPConn, got *atomic.Int64) {
 	}
 }
 
+// offering is a sender at a rate.
+type offering struct {
+	tx  []*net.UDPConn
+	dst netip.AddrPort
+	bps float64
+
+	sent atomic.Int64 // bytes of frames
+	gap  atomic.Int64 // longest time between two steps, ns; the reader sets it back
+}
+
 // pump sends at bits per second, in steps of about a millisecond, over all sockets in turn.
-func pump(ctx context.Context, tx []*net.UDPConn, dst netip.AddrPort, bps float64, sent *atomic.Int64) {
+func (f *offering) pump(ctx context.Context) {
 	buf := make([]byte, ratePayload)
 	frame := ratePayload + rateOverhead
-	perSecond := bps / 8 / float64(frame)
+	perSecond := f.bps / 8 / float64(frame)
 	began := time.Now()
+	last := began
 	for n := 0; ctx.Err() == nil; {
-		due := int(time.Since(began).Seconds() * perSecond)
+		now := time.Now()
+		f.gap.Store(max(f.gap.Load(), int64(now.Sub(last))))
+		last = now
+		due := int(now.Sub(began).Seconds() * perSecond)
 		if due-n > int(perSecond/20) {
 			n = due - int(perSecond/20) // a pause of this process is not made up for with a burst
 		}
 		for ; n < due; n++ {
-			_, _ = tx[n%len(tx)].WriteToUDPAddrPort(buf, dst)
-			sent.Add(int64(frame))
+			_, _ = f.tx[n%len(f.tx)].WriteToUDPAddrPort(buf, f.dst)
+			f.sent.Add(int64(frame))
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -69,6 +69,7 @@ type RateReport struct {
 	OfferedBPS  float64 `json:"offered_bps"`
 	MeasuredBPS float64 `json:"measured_bps"`
 	DroppedBPS  float64 `json:"dropped_bps"` // offered and not arrived
+	Rounds      int     `json:"rounds"`      // half seconds the medians are of
 	Iperf3BPS   float64 `json:"iperf3_bps,omitempty"`
 }
 
