@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -43,7 +42,7 @@ func (w *world) birdc(command string) string {
 }
 
 func (w *world) vtysh(commands ...string) string {
-	args := []string{"vtysh", "--vty_socket", filepath.Join(w.dir, "frr"), "-c", "configure terminal"}
+	args := []string{"vtysh", "--vty_socket", filepath.Join(w.dir, "frr"), "-d", "bfdd", "-c", "configure terminal"}
 	for _, c := range commands {
 		args = append(args, "-c", c)
 	}
@@ -79,7 +78,7 @@ func peers() map[string]peer {
 				w.run("chmod", "-R", "a+rx", w.dir, filepath.Dir(w.dir))
 				for _, name := range []string{"zebra", "bfdd"} {
 					args := []string{"/usr/lib/frr/" + name, "-f", "/dev/null", "-i", filepath.Join(dir, name+".pid"), "-z", filepath.Join(dir, "zserv"),
-						"--vty_socket", dir, "-u", "root", "-g", "root"}
+						"--vty_socket", dir, "-u", "frr", "-g", "frr"}
 					if name == "bfdd" {
 						args = append(args, "--bfdctl", filepath.Join(dir, "bfdctl"))
 					}
@@ -175,4 +174,3 @@ func (r *recorder) downs() (n int) {
 	return n
 }
 
-var _ = strings.Contains
