@@ -141,7 +141,11 @@ func labExec() *cobra.Command {
 		Example:           "  onramp lab exec first-circuit host -- ping -c 3 10.20.1.4\n  onramp lab exec first-circuit edge1 -- tcpdump -ni pe0",
 		ValidArgsFunction: completeLabs,
 		RunE: func(c *cobra.Command, args []string) error {
-			return lab.Exec(args[0], args[1], args[2:], lab.Options{})
+			program := args[2:]
+			if program[0] == "--" {
+				program = program[1:]
+			}
+			return lab.Exec(args[0], args[1], program, lab.Options{})
 		},
 	}
 	c.Flags().SetInterspersed(false) // what follows the place is the program's own

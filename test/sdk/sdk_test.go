@@ -26,9 +26,9 @@ func order() Order {
 }
 
 // login reads a principal's profile.
-func login(t *testing.T, w *world.World, name string) Login {
+func login(t *testing.T, profiles, name string) Login {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(w.Profiles, name+".json"))
+	b, err := os.ReadFile(filepath.Join(profiles, name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,8 @@ func TestFirstCircuit(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	w, o := world.Start(t), order()
-	customer := login(t, w, "customer")
-	if err := Build(ctx, customer, login(t, w, "provider"), o); err != nil {
+	customer := login(t, w.Profiles, "customer")
+	if err := Build(ctx, customer, login(t, w.Profiles, "provider"), o); err != nil {
 		t.Fatal(err)
 	}
 	c, err := connect(customer)
@@ -58,7 +58,7 @@ func TestFirstCircuit(t *testing.T) {
 	}
 	c.checkTables(ctx, t, o)
 	c.checkRefusals(ctx, t, o)
-	if err := Remove(ctx, customer, login(t, w, "provider"), o); err != nil {
+	if err := Remove(ctx, customer, login(t, w.Profiles, "provider"), o); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.net.NewExpressRouteCircuitsClient().Get(ctx, o.Group, "circuit", nil); code(err) != "ResourceGroupNotFound" && code(err) != "ResourceNotFound" {

@@ -34,6 +34,7 @@ type Order struct {
 	Mbps                              int32
 	PrimaryHandoff, SecondaryHandoff  string
 	Primary, Secondary                string // /30 of each link
+	Key                               string // TCP-MD5; "": none
 	PeerASN                           int64
 	VLAN                              int32
 	Network, Subnet, GatewaySubnet    string // prefixes
@@ -164,7 +165,7 @@ func (c *clients) peering(ctx context.Context, o Order) error {
 	poller, err := c.net.NewExpressRouteCircuitPeeringsClient().BeginCreateOrUpdate(ctx, o.Group, "circuit", "AzurePrivatePeering", armnetwork.ExpressRouteCircuitPeering{
 		Properties: &armnetwork.ExpressRouteCircuitPeeringPropertiesFormat{
 			PeeringType: to(armnetwork.ExpressRoutePeeringTypeAzurePrivatePeering), PeerASN: &o.PeerASN, VlanID: &o.VLAN,
-			PrimaryPeerAddressPrefix: &o.Primary, SecondaryPeerAddressPrefix: &o.Secondary,
+			PrimaryPeerAddressPrefix: &o.Primary, SecondaryPeerAddressPrefix: &o.Secondary, SharedKey: &o.Key,
 		},
 	}, nil)
 	_, err = done(ctx, "configure the peering", poller, err)
