@@ -452,3 +452,33 @@ func TestPuntNames(t *testing.T) {
 		t.Errorf("MAC %v", m)
 	}
 }
+
+// TestRestartWaitsForWhoWasUp: a peer that was silent before the restart does not keep the domain waiting, also after a second restart.
+func TestRestartWaitsForWhoWasUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "ge1", "ge2")
+		r.start(false)
+		r.plan(transit())
+		r.cast.up("s1", []uint32{65001}, "10.1.0.0/16", "10.11.0.0/16")
+		r.settle()
+		r.stop()
+		for range 2 {
+			r.fib, r.cast = r.fib.Reopen(), &cast{}
+			r.start(true)
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			if len(r.hops("vpn", "10.11.0.0/16")) != 1 {
+				t.Fatal("did not wait for the session that was up")
+			}
+			r.stop()
+		}
+		r.fib, r.cast = r.fib.Reopen(), &cast{}
+		r.start(true)
+		r.cast.up("s1", []uint32{65001}, "10.1.0.0/16")
+		r.settle()
+		if len(r.hops("vpn", "10.11.0.0/16")) != 0 || len(r.hops("vpn", "10.1.0.0/16")) != 1 {
+			t.Errorf("waits for a session that was down: %v", r.fib.Table("vpn"))
+		}
+		r.stop()
+	})
+}

@@ -125,7 +125,12 @@ func (a *Agent) puntNames() map[string]bool {
 func (a *Agent) applyForwarding(n, old *plan.Node) []error {
 	next := a.fibConfigOf(n)
 	both := union(a.fibConfig, next)
-	errs := []error{a.applyFIB(both)}
+	var errs []error
+	if err := a.applyFIB(both); err != nil { // old and new may exclude each other; then the new alone must do
+		a.log.Warn("old and new forwarding do not fit together", "err", err)
+		errs = append(errs, a.applyFIB(next))
+		both = next
+	}
 	a.mu.Lock()
 	a.plan = n
 	a.mu.Unlock()
@@ -233,8 +238,9 @@ func union(old, next fib.Config) fib.Config {
 		}
 	}
 	u.Policers = withOld(next.Policers, old.Policers, func(x, y fib.Policer) bool { return x.Name == y.Name })
+	u.Ports = withOld(next.Ports, old.Ports, func(x, y fib.Port) bool { return x.Name == y.Name || x.Ifindex == y.Ifindex })
 	ports := map[string]bool{}
-	for _, p := range next.Ports {
+	for _, p := range u.Ports {
 		ports[p.Name] = true
 	}
 	u.Attachments = withOld(next.Attachments, old.Attachments, func(x, y fib.Attachment) bool { return x.Name == y.Name || sameFrames(x, y) })
@@ -355,7 +361,7 @@ func (a *Agent) domainConfig(name string) domainConfig {
 	}
 	for _, s := range a.plan.Sessions {
 		if cur := a.sessions[s.Name]; cur != nil && cur.domain.name == name {
-			c.sessions = append(c.sessions, sessionConfig{spec: s, runner: cur.late})
+			c.sessions = append(c.sessions, sessionConfig{spec: s, runner: cur.late, awaited: a.wasUp == nil || a.wasUp[s.Name]})
 			c.neighbor(s.Attachment, s.PeerAddr)
 		}
 	}

@@ -25,7 +25,7 @@ func (k *kernel) SetPort(p portSpec) (linkState, error) {
 		}
 	}
 	if l.Type() == "veth" {
-		if err := offloadsOff(p.Name); err != nil {
+		if err := offloadsOff(p.Name, ethtoolSetTSO, ethtoolSetGSO, ethtoolSetScatter); err != nil {
 			return linkState{}, err
 		}
 	}
@@ -122,13 +122,14 @@ func ethtoolSocket() (int, error) {
 	return fd, nil
 }
 
-func offloadsOff(name string) error {
+// offloadsOff has every packet finished before it leaves: checksums here, and with them what builds on them.
+func offloadsOff(name string, also ...uint32) error {
 	fd, err := ethtoolSocket()
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	for _, cmd := range []uint32{ethtoolSetTxChecksum, ethtoolSetTSO, ethtoolSetGSO, ethtoolSetScatter} {
+	for _, cmd := range append([]uint32{ethtoolSetTxChecksum}, also...) {
 		if err := ethtool(fd, name, &ethtoolValue{cmd: cmd}); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
 			return fmt.Errorf("switch offloads off: %w", err)
 		}

@@ -160,10 +160,7 @@ func (k *kernel) quiet(p *puntSpec) error {
 			return err
 		}
 	}
-	if err := offloadsOff(p.Kernel); err != nil {
-		return err
-	}
-	return offloadsOff(p.Path)
+	return offloadsOff(p.Kernel)
 }
 
 // setSysctl writes below /proc/sys/net. A kernel without IPv6 has no ipv6 there; that is as good as switched off.

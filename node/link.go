@@ -85,6 +85,7 @@ func (a *Agent) reportSoon() {
 func (a *Agent) reportLoop(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	up := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,7 +93,11 @@ func (a *Agent) reportLoop(ctx context.Context) {
 		case <-timer.C:
 		case <-a.kick:
 		}
-		if err := a.cfg.Link.Report(ctx, a.Status()); err != nil && ctx.Err() == nil {
+		r := a.Status()
+		if ctx.Err() == nil { // at the end all go down; that is not what the next process shall know
+			up = a.saveUp(&r, up)
+		}
+		if err := a.cfg.Link.Report(ctx, r); err != nil && ctx.Err() == nil {
 			a.noteLink(err)
 		}
 		select { // gather

@@ -114,7 +114,7 @@ func (w *world) checkOnePunt(t *testing.T) {
 	if strings.Contains(show, "inet6") {
 		t.Errorf("%s speaks IPv6:\n%s", q, show)
 	}
-	if off := w.in("edge", "ethtool", "-k", q); !strings.Contains(off, "tx-checksumming: off") || !strings.Contains(off, "generic-segmentation-offload: off") {
+	if off := w.in("edge", "ethtool", "-k", q); !strings.Contains(off, "tx-checksumming: off") || !strings.Contains(off, "tx-tcp-segmentation: off") {
 		t.Errorf("offloads of %s:\n%s", q, off)
 	}
 	w.in("edge", "ip", "link", "set", ps[1].Kernel, "alias", "half made")

@@ -41,8 +41,9 @@ type domainConfig struct {
 
 // sessionConfig is one session of a domain.
 type sessionConfig struct {
-	spec   plan.Session
-	runner announcer
+	spec    plan.Session
+	runner  announcer
+	awaited bool // after a restart the domain waits for it: it was up before
 }
 
 // announcer is what routing uses of bgp.Runner.
@@ -202,57 +203,6 @@ func rulesOf(rs []plan.PrefixRule) []rib.PrefixRule {
 // carries reports whether the session was negotiated to carry the family.
 func (p *peer) carries(f bgp.Family) bool { return slices.Contains(p.negotiated.Families, f) }
 
-// configureOwn makes the plan's own routes and the neighbours' the table's, but for those whose attachment has no link.
-func (r *routing) configureOwn(c domainConfig) {
-	want := map[ownKey]rib.Path{}
-	add := func(p netip.Prefix, path rib.Path) { want[ownKey{p, path.Source}] = path }
-	type spot struct {
-		prefix     netip.Prefix
-		attachment string
-	}
-	said := map[spot]bool{} // a route of the plan to a neighbour is the neighbour's route, in the plan's class
-	for _, s := range c.spec.Static {
-		if !c.down[s.Attachment] {
-			said[spot{s.Prefix, s.Attachment}] = true
-			add(s.Prefix, r.static(s))
-		}
-	}
-	for _, x := range c.connected {
-		if !c.down[x.attachment] && !said[spot{x.prefix, x.attachment}] {
-			hop := rib.NextHop{Attachment: x.attachment, Addr: x.addr}
-			add(x.prefix, rib.Path{Source: r.ownSource(hop), NextHop: hop, Weight: connectedWeight, Class: classConnected})
-		}
-	}
-	for k := range r.has {
-		if _, ok := want[k]; !ok {
-			r.table.Withdraw(k.source, k.prefix)
-		}
-	}
-	for k, path := range want {
-		r.table.Learn(path, k.prefix)
-	}
-	r.has = want
-}
-
-func (r *routing) static(s plan.StaticRoute) rib.Path {
-	hop := rib.NextHop{Attachment: s.Attachment, Addr: s.NextHop, Unreachable: s.Unreachable}
-	p := rib.Path{Source: r.ownSource(hop), NextHop: hop, Class: s.Class}
-	if len(s.Communities) > 0 {
-		p.Attrs = &bgp.Attrs{LocalPref: rib.DefaultLocalPref, Communities: s.Communities}
-	}
-	return p
-}
-
-// ownSource is one per next hop, so that several static routes to one prefix are several paths.
-func (r *routing) ownSource(hop rib.NextHop) *rib.Source {
-	s := r.own[hop]
-	if s == nil {
-		s = &rib.Source{Attachment: hop.Attachment, PeerAddr: hop.Addr}
-		r.own[hop] = s
-	}
-	return s
-}
-
 // up: the session reached Established.
 func (r *routing) up(name string, runner announcer, neg bgp.Peer, now time.Time) {
 	p := r.peers[name]
@@ -358,88 +308,6 @@ func (r *routing) sweep(p *peer) {
 	if !p.sweepAt.IsZero() {
 		p.sweepAt = time.Time{}
 		r.table.Sweep(p.n.Source)
-	}
-}
-
-// next is when tick is due; zero: never.
-func (r *routing) next() time.Time {
-	var next time.Time
-	earlier := func(t time.Time) {
-		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
-	}
-	if r.holding {
-		earlier(r.deadline)
-	}
-	if r.broken != nil {
-		earlier(r.retryAt)
-	}
-	for _, p := range r.peers {
-		earlier(p.sweepAt)
-		earlier(p.completeAt)
-	}
-	return next
-}
-
-// tick does what is due.
-func (r *routing) tick(now time.Time) {
-	for _, p := range r.peers {
-		if !p.completeAt.IsZero() && !p.completeAt.After(now) {
-			p.complete, p.completeAt = true, time.Time{}
-		}
-		if !p.sweepAt.IsZero() && !p.sweepAt.After(now) {
-			r.sweep(p)
-		}
-	}
-	r.releaseIfComplete(now)
-	if r.broken != nil && !r.holding && !r.retryAt.After(now) {
-		r.retryAt = now.Add(retryFIB)
-		r.replaceAll()
-	}
-}
-
-// releaseIfComplete ends the hold when every session that shall run has told its table, or at the deadline.
-func (r *routing) releaseIfComplete(now time.Time) {
-	if !r.holding {
-		return
-	}
-	if now.Before(r.deadline) {
-		for _, p := range r.peers {
-			if p.cfg.spec.Enabled && !p.complete && !r.cfg.down[p.cfg.spec.Attachment] {
-				return
-			}
-		}
-	}
-	r.holding = false
-	r.log.Info("domain took over after restart", "prefixes", r.table.Prefixes(), "deadline", !now.Before(r.deadline))
-	r.retryAt = now.Add(retryFIB)
-	r.replaceAll()
-	for _, p := range r.peers {
-		if p.up {
-			r.announceAll(p)
-		}
-	}
-}
-
-// replaceAll makes the whole table the FIB's, and what it could not announce before is announced.
-func (r *routing) replaceAll() {
-	r.table.Changes(0)
-	all := r.table.All()
-	was := r.broken
-	if r.broken = r.fib.ReplaceRoutes(r.name, routeChanges(all)); r.broken != nil {
-		r.log.Error("replace routes", "err", r.broken)
-		return
-	}
-	if was == nil {
-		return
-	}
-	for _, p := range r.peers {
-		if p.up {
-			withdraw, reach := p.out.Reconcile(p.n, all)
-			r.announce(p, withdraw)
-			r.announce(p, reach)
-		}
 	}
 }
 

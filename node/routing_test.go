@@ -114,7 +114,7 @@ func newScene(t *testing.T, hold bool) *scene {
 		spec := plan.Session{Name: name, Attachment: "at-" + name, Enabled: true, LocalAS: 12076, PeerAS: uint32(65001 + i),
 			LocalAddr: netip.AddrFrom4([4]byte{192, 168, byte(i), 2}), PeerAddr: netip.AddrFrom4([4]byte{192, 168, byte(i), 1}),
 			RestartTime: 40 * time.Second, Import: plan.Import{Class: "c"}, Export: plan.Export{Classes: []string{"c"}}}
-		s.cfg.sessions = append(s.cfg.sessions, sessionConfig{spec, s.v[name]})
+		s.cfg.sessions = append(s.cfg.sessions, sessionConfig{spec, s.v[name], true})
 		s.cfg.nets["at-"+name] = onLink{nets: []netip.Prefix{netip.PrefixFrom(spec.LocalAddr, 30).Masked()}, locals: []netip.Addr{spec.LocalAddr}}
 	}
 	s.r.begin(s.cfg, hold, s.now)
@@ -251,6 +251,14 @@ func TestRestartEndsAtDeadline(t *testing.T) {
 	s.want("deadline", "fib = 1\na end")
 
 	s = newScene(t, true)
+	s.cfg.sessions[1].awaited = false
+	s.r.configure(s.cfg, s.now)
+	s.up("a", true)
+	s.learn("a", "10.1.0.0/16", 65001)
+	s.end("a")
+	s.want("a session that was down before is not waited for", "fib = 1\na end")
+
+	s = newScene(t, true)
 	s.cfg.down["at-b"] = true
 	s.r.configure(s.cfg, s.now)
 	s.up("a", false)
@@ -329,4 +337,16 @@ func TestPolicyChangeSendsDifferencesOnly(t *testing.T) {
 	s.r.configure(s.cfg, s.now)
 	s.r.flush()
 	s.want("a removed", "fib -10.1.0.0/16")
+}
+
+// TestStaticToNeighbourIsAnnounced: a plan's route to a machine on the link has the plan's class, not that of connected routes.
+func TestStaticToNeighbourIsAnnounced(t *testing.T) {
+	s := newScene(t, false)
+	s.up("b", false)
+	s.d.take()
+	s.cfg.spec.Static = []plan.StaticRoute{{Prefix: pre("10.100.0.4/32"), Attachment: "at-a", NextHop: ip("10.100.0.4"), Class: "c"}}
+	s.cfg.connected = []connected{{pre("10.100.0.4/32"), "at-a", ip("10.100.0.4")}}
+	s.r.configure(s.cfg, s.now)
+	s.r.flush()
+	s.want("a machine", "fib +10.100.0.4/32 at-a\nb +10.100.0.4/32 12076")
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
+	"onramp/node/bgp"
 	"onramp/plan"
 )
 
@@ -68,20 +70,61 @@ func (a *Agent) restore() {
 		return
 	}
 	a.mu.Lock()
-	a.desired, a.saved = &n, &n
+	a.desired, a.saved, a.wasUp = &n, &n, a.restoreUp()
 	a.mu.Unlock()
 	a.restoring = true
 	a.apply(&n)
 	a.restoring = false
 }
 
-// forget removes the saved plan.
+// upFile names the sessions that are up: after a restart the domains wait for these, and for no others.
+const upFile = "up.json"
+
+// upMemory is how long a session counts as up that was so before a restart: a second restart meanwhile must wait for it too.
+const upMemory = 2 * defaultHold
+
+func (a *Agent) restoreUp() map[string]bool {
+	body, err := os.ReadFile(filepath.Join(a.cfg.StateDir, upFile))
+	var names []string
+	if err != nil || json.Unmarshal(body, &names) != nil {
+		return nil
+	}
+	up := map[string]bool{}
+	for _, n := range names {
+		up[n] = true
+	}
+	return up
+}
+
+// saveUp keeps the names of the sessions that are up in a report, where they are others than before. It returns the file's content.
+func (a *Agent) saveUp(r *plan.Report, before string) string {
+	up := []string{}
+	young := time.Since(a.started) < upMemory
+	for _, s := range r.Sessions {
+		if s.State == stateName(bgp.Established) || young && a.wasUp[s.Name] {
+			up = append(up, s.Name)
+		}
+	}
+	body, err := json.Marshal(up)
+	if err != nil || a.cfg.StateDir == "" || string(body) == before {
+		return before
+	}
+	name := filepath.Join(a.cfg.StateDir, upFile)
+	if err := errors.Join(os.WriteFile(name+".new", body, 0o600), os.Rename(name+".new", name)); err != nil {
+		return before // no directory before the first plan
+	}
+	return string(body)
+}
+
+// forget removes what was kept.
 func (a *Agent) forget() error {
 	if a.cfg.StateDir == "" {
 		return nil
 	}
-	if err := os.Remove(a.planPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the saved plan: %w", err)
+	for _, name := range []string{planFile, upFile} {
+		if err := os.Remove(filepath.Join(a.cfg.StateDir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove what was kept: %w", err)
+		}
 	}
 	return nil
 }
