@@ -106,10 +106,19 @@ func (r *reconciler) advance(ctx context.Context, v *view, j *job) error {
 	switch {
 	case live:
 		return r.end(ctx, j, problem(v, j))
-	case r.overdue(j):
-		return r.end(ctx, j, r.timedOut(waiting))
+	case !r.overdue(j), r.shared && !r.overdueBy(j, 2*r.timeout) && !r.heardOf(waiting):
+		return nil
 	}
-	return nil
+	return r.end(ctx, j, r.timedOut(waiting))
+}
+
+// heardOf reports whether any of the nodes ever reported to this process. Where several share a store, one that the nodes do not report to
+// leaves the verdict to the others for a while.
+func (r *reconciler) heardOf(nodes []string) bool {
+	return slices.ContainsFunc(nodes, func(n string) bool {
+		_, ok := r.hub.Report(n)
+		return ok
+	})
 }
 
 // waiting is whether everything that the job needs is live, and which nodes have not applied it.
@@ -123,12 +132,14 @@ func (r *reconciler) waiting(j *job) (live bool, nodes []string) {
 	return live, slices.Compact(nodes)
 }
 
-func (r *reconciler) overdue(j *job) bool {
+func (r *reconciler) overdue(j *job) bool { return r.overdueBy(j, r.timeout) }
+
+func (r *reconciler) overdueBy(j *job, limit time.Duration) bool {
 	since := j.op.Started
 	if since.Before(r.begun) {
 		since = r.begun // while control was away, nobody could report
 	}
-	return time.Since(since) >= r.timeout
+	return time.Since(since) >= limit
 }
 
 func (r *reconciler) timedOut(waiting []string) *resource.Failure {

@@ -35,6 +35,7 @@ type reconciler struct {
 	log     *slog.Logger
 	timeout time.Duration // of an operation
 	publish func(*view)   // shows each new picture to Live
+	shared  bool          // other processes may have the same store
 
 	begun time.Time
 	last  *view

@@ -372,6 +372,40 @@ func TestConnectionStatus(t *testing.T) {
 	})
 }
 
+// Two processes on one store, and the nodes report to one of them: the other neither fails what it cannot see nor overrules status.
+func TestReplicaWithoutNodes(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.kill()
+		<-w.done
+		w.shared = true
+		w.kill, w.done = w.reconcile(w.store, w.hub)
+		kill, done := w.reconcile(w.store, plan.NewHub())
+		defer func() { kill(); <-done }()
+		c, n := testCircuit("c1", 10), testNetwork("v1", 5000)
+		g := testGateway("g1", n)
+		k := testConnection("cn1", g, c)
+		w.create(n, g, k)
+		slow := 100 * time.Second
+		w.allNodes(0)
+		settle(time.Second)
+		w.stop()
+		w.nodes.Wait()
+		w.ctx, w.stop = context.WithCancel(context.Background())
+		op := w.put(c)
+		settle(slow)
+		w.want(op, "InProgress")
+		w.node("edge1", 0, nil)
+		w.node("edge2", time.Minute, nil) // in all, later than the timeout
+		settle(25 * time.Second)
+		w.want(op, "Failed") // by the process that hears the nodes
+		rev := w.get(k.Meta.ID).Head().Revision
+		settle(5 * time.Minute)
+		if got := w.get(k.Meta.ID).Head().Revision; got > rev+2 {
+			t.Errorf("the processes overrule each other: revision %d, then %d", rev, got)
+		}
+	})
+}
+
 // flaky fails every write and every second read while it is on.
 type flaky struct {
 	store.Store

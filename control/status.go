@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"onramp/control/compile"
@@ -27,7 +28,7 @@ func (r *reconciler) status(ctx context.Context, v *view) error {
 	var errs []error
 	for _, c := range v.world.Connections {
 		s, ok := now[c.Meta.ID.Key()]
-		if !ok || s.State == c.Status.State {
+		if !ok || s.State == c.Status.State || s.State == resource.ConnectionUnknown && c.Status.State != "" && !r.heard(v, c) {
 			continue
 		}
 		_, err := r.store.Update(ctx, c.Meta.ID, func(o resource.Object) error {
@@ -43,4 +44,14 @@ func (r *reconciler) status(ctx context.Context, v *view) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// heard reports whether a gateway node of a connection ever reported to this process. One that has not heard of it (just started, or
+// another replica has the nodes) does not overrule what is stored.
+func (r *reconciler) heard(v *view, c *resource.Connection) bool {
+	tunnels, _ := v.index.Tunnels(c) // none: nothing to hear
+	return slices.ContainsFunc(tunnels, func(t compile.Tunnel) bool {
+		_, ok := r.hub.Report(t.Gateway)
+		return ok
+	})
 }

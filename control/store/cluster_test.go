@@ -217,6 +217,7 @@ func noQuorum(t *testing.T, c *cluster, s Store) {
 
 // A cluster that is not there makes calls fail in time and in words.
 func TestClusterAway(t *testing.T) {
+	t.Parallel()
 	s := must[Store](t)(OpenCluster(ClusterConfig{Endpoints: []string{freeURL(t)}}, NewKeyring()))
 	defer s.Close()
 	_, err := s.Get(t.Context(), circuitID("rg1", "c"))
@@ -229,6 +230,7 @@ func TestClusterAway(t *testing.T) {
 
 // TLS to a cluster: the right authority lets in, another one does not.
 func TestClusterTLS(t *testing.T) {
+	t.Parallel()
 	c := embed.NewConfig()
 	c.Dir, c.LogLevel, c.ClientAutoTLS = t.TempDir(), "panic", true
 	client, err := url.Parse(strings.Replace(freeURL(t), "http:", "https:", 1))
