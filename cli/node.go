@@ -25,33 +25,46 @@ type nodeView struct {
 
 // nodeReport is the part of a node's report that is printed.
 type nodeReport struct {
-	Time     time.Time
-	Applied  int64
-	Problem  string
-	DataPath string
-	Ports    []struct {
-		Name, Mode, MAC string
-		Up              bool
-	}
-	Sessions []struct {
-		Name, State, LocalAddr, PeerAddr, LastError string
-		Since                                       time.Time
-		PeerAS                                      uint32
-		Received, Advertised                        int
-	}
-	Attachments []struct {
-		Name                                     string
-		InPackets, InBytes, OutPackets, OutBytes uint64
-	}
-	Policers []struct {
-		Name                      string
-		PassedBytes, DroppedBytes uint64
-		DroppedPackets            uint64
-	}
-	Drops []struct {
-		Reason  string
-		Packets uint64
-	}
+	Time        time.Time
+	Applied     int64
+	Problem     string
+	DataPath    string
+	Ports       []nodePort
+	Sessions    []nodeSession
+	Attachments []nodeAttachment
+	Policers    []nodePolicer
+	Drops       []nodeDrop
+}
+
+// nodePort is a port of a report.
+type nodePort struct {
+	Name, Mode, MAC string
+	Up              bool
+}
+
+// nodeSession is a BGP session of a report.
+type nodeSession struct {
+	Name, State, PeerAddr, LastError string
+	PeerAS                           uint32
+	Received, Advertised             int
+}
+
+// nodeAttachment is the traffic of an attachment.
+type nodeAttachment struct {
+	Name                                     string
+	InPackets, InBytes, OutPackets, OutBytes uint64
+}
+
+// nodePolicer is what a policer let through and dropped.
+type nodePolicer struct {
+	Name                                      string
+	PassedBytes, DroppedBytes, DroppedPackets uint64
+}
+
+// nodeDrop is a drop counter.
+type nodeDrop struct {
+	Reason  string
+	Packets uint64
 }
 
 // nodeList lists the nodes.
@@ -122,34 +135,82 @@ func nodeShow() verb {
 			if err := json.Unmarshal(raw, &v); err != nil {
 				return fmt.Errorf("read node %s: %w", args[0], err)
 			}
-			return describeFields(s, raw, v.fields())
+			if s.output == "json" {
+				return s.json(raw)
+			}
+			return v.print(s)
 		},
 	}
 }
 
-// fields describes a node.
-func (v nodeView) fields() []field {
-	fields := []field{{"name", v.Name}, {"role", v.Role}, {"connected", map[bool]string{true: "yes", false: "NO"}[v.Connected]}, {"plan", fmt.Sprint(v.Generation)}}
+// print prints a node: what it is, then a table for each kind of thing on it.
+func (v nodeView) print(s *session) error {
 	r := v.Report
 	if r == nil {
-		return append(fields, field{"report", "none yet"})
+		return describeFields(s, nil, append(v.fields(), field{"report", "none yet"}))
 	}
-	fields = append(fields, field{"applied", fmt.Sprint(r.Applied)}, field{"problem", r.Problem}, field{"data path", r.DataPath},
-		field{"reported", r.Time.UTC().Format(time.RFC3339)})
-	for _, p := range r.Ports {
-		fields = append(fields, field{"port " + p.Name, fmt.Sprintf("%s  %s  %s", map[bool]string{true: "up", false: "DOWN"}[p.Up], p.Mode, p.MAC)})
+	for _, err := range []error{
+		describeFields(s, nil, v.fields()),
+		section(s, columns[nodePort]{
+			{"PORT", func(p nodePort) string { return p.Name }},
+			{"STATE", func(p nodePort) string { return map[bool]string{true: "up", false: "DOWN"}[p.Up] }},
+			{"XDP", func(p nodePort) string { return p.Mode }},
+			{"MAC", func(p nodePort) string { return p.MAC }},
+		}, r.Ports),
+		section(s, columns[nodeSession]{
+			{"SESSION", func(x nodeSession) string { return x.Name }},
+			{"PEER", func(x nodeSession) string { return x.PeerAddr }},
+			{"AS", func(x nodeSession) string { return fmt.Sprint(x.PeerAS) }},
+			{"STATE", func(x nodeSession) string { return x.State }},
+			{"IN", func(x nodeSession) string { return fmt.Sprint(x.Received) }},
+			{"OUT", func(x nodeSession) string { return fmt.Sprint(x.Advertised) }},
+			{"LAST ERROR", func(x nodeSession) string { return x.LastError }},
+		}, r.Sessions),
+		section(s, columns[nodeAttachment]{
+			{"ATTACHMENT", func(a nodeAttachment) string { return a.Name }},
+			{"PACKETS IN", func(a nodeAttachment) string { return fmt.Sprint(a.InPackets) }},
+			{"BYTES IN", func(a nodeAttachment) string { return fmt.Sprint(a.InBytes) }},
+			{"PACKETS OUT", func(a nodeAttachment) string { return fmt.Sprint(a.OutPackets) }},
+			{"BYTES OUT", func(a nodeAttachment) string { return fmt.Sprint(a.OutBytes) }},
+		}, r.Attachments),
+		section(s, columns[nodePolicer]{
+			{"POLICER", func(p nodePolicer) string { return p.Name }},
+			{"PASSED BYTES", func(p nodePolicer) string { return fmt.Sprint(p.PassedBytes) }},
+			{"DROPPED BYTES", func(p nodePolicer) string { return fmt.Sprint(p.DroppedBytes) }},
+			{"DROPPED PACKETS", func(p nodePolicer) string { return fmt.Sprint(p.DroppedPackets) }},
+		}, r.Policers),
+		section(s, columns[nodeDrop]{
+			{"DROPPED FOR", func(d nodeDrop) string { return d.Reason }},
+			{"PACKETS", func(d nodeDrop) string { return fmt.Sprint(d.Packets) }},
+		}, r.Drops),
+	} {
+		if err != nil {
+			return err
+		}
 	}
-	for _, x := range r.Sessions {
-		fields = append(fields, field{"session " + x.Name, fmt.Sprintf("%s AS%d  %s  in %d out %d  %s", x.PeerAddr, x.PeerAS, x.State, x.Received, x.Advertised, x.LastError)})
+	return nil
+}
+
+// section prints a table after an empty line; nothing when it has no rows.
+func section[T any](s *session, cols columns[T], rows []T) error {
+	if len(rows) == 0 {
+		return nil
 	}
-	for _, a := range r.Attachments {
-		fields = append(fields, field{"attachment " + a.Name, fmt.Sprintf("in %d packets %d bytes  out %d packets %d bytes", a.InPackets, a.InBytes, a.OutPackets, a.OutBytes)})
+	if _, err := fmt.Fprintln(s.out); err != nil {
+		return err
 	}
-	for _, p := range r.Policers {
-		fields = append(fields, field{"policer " + p.Name, fmt.Sprintf("passed %d bytes  dropped %d bytes %d packets", p.PassedBytes, p.DroppedBytes, p.DroppedPackets)})
+	return emit(s, nil, cols, rows)
+}
+
+// fields describes a node.
+func (v nodeView) fields() []field {
+	fields := []field{
+		{"name", v.Name}, {"role", v.Role}, {"connected", map[bool]string{true: "yes", false: "NO"}[v.Connected]},
+		{"plan", fmt.Sprint(v.Generation)},
 	}
-	for _, d := range r.Drops {
-		fields = append(fields, field{"drops " + d.Reason, fmt.Sprint(d.Packets)})
+	if r := v.Report; r != nil {
+		fields = append(fields, field{"applied", fmt.Sprint(r.Applied)}, field{"problem", r.Problem}, field{"data path", r.DataPath},
+			field{"reported", r.Time.UTC().Format(time.RFC3339)})
 	}
 	return fields
 }

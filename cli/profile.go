@@ -74,6 +74,9 @@ func (o *options) load() (Profile, error) {
 	case o.profile != "":
 		return ReadProfile(o.profile, role)
 	case o.lab != "":
+		if _, err := os.Stat(filepath.Join(LabsDir, o.lab)); err != nil {
+			return Profile{}, fmt.Errorf("no lab %q runs here (see 'onramp lab status')", o.lab)
+		}
 		return ReadProfile(filepath.Join(LabsDir, o.lab, "profiles"), role)
 	case os.Getenv("ONRAMP_PROFILE") != "":
 		return ReadProfile(os.Getenv("ONRAMP_PROFILE"), role)
