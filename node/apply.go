@@ -154,6 +154,7 @@ func (a *Agent) applyForwarding(n, old *plan.Node) []error {
 	errs = append(errs, e...)
 	errs = append(errs, a.applyListeners(n)...)
 	a.applySessions(n, old, fresh)
+	a.watchPaths(n)
 	errs = append(errs, a.removeDomains(n)...)
 	if !reflect.DeepEqual(both, next) {
 		errs = append(errs, a.applyFIB(next))
@@ -334,7 +335,7 @@ func (a *Agent) newSession(n *plan.Node, spec plan.Session) *session {
 	d := a.domains[a.domainOf(spec.Attachment)]
 	late := &lateRunner{}
 	s := &session{spec: spec, late: late, domain: d, dialer: &dialer{host: a.host, device: a.punts[spec.Attachment].spec.Kernel, spec: spec}}
-	h := &handler{d: d, session: spec.Name, runner: late, changed: a.reportSoon}
+	h := &handler{d: d, session: spec.Name, runner: late, changed: a.sessionMoved}
 	s.runner = a.cfg.NewSession(bgpConfig(spec, n.RouterID, a.restarting()), s.dialer, h)
 	late.r = s.runner
 	a.mu.Lock()

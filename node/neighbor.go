@@ -69,6 +69,9 @@ func (a *Agent) neighborChanged(n neighborState) {
 // programNeighbor tells the FIB of a neighbour: on an attachment, or of the underlay.
 func (a *Agent) programNeighbor(k neighborKey, mac net.HardwareAddr) {
 	if name, ok := a.byIndex[k.index]; ok {
+		if a.dead(name, k.addr) {
+			mac = nil
+		}
 		if err := a.fib.setNeighbor(name, k.addr, mac); err != nil {
 			a.log.Error("set neighbour", "attachment", name, "addr", k.addr, "err", err)
 		}

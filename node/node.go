@@ -33,7 +33,9 @@ type Config struct {
 	// Continued says that the FIB holds the routes of an agent before this one: they stay until the sessions are back.
 	Continued  bool
 	NewSession SessionFunc // nil: bgp.NewSession
-	Logger     *slog.Logger
+	// BFD is the command that serves BFD at the socket that "--socket PATH" names; it outlives this process. nil: there is no BFD.
+	BFD    []string
+	Logger *slog.Logger
 }
 
 // Agent is a running node.
@@ -63,6 +65,7 @@ type Agent struct {
 	sessions  map[string]*session
 	listeners map[listenKey]*incoming
 	neighbors *neighbors
+	paths     paths
 	restoring bool   // the plan being applied is the saved one of the process before
 	linkError string // of the conversation with control
 	fibConfig fib.Config
@@ -99,6 +102,7 @@ func newAgent(c Config, h host) (*Agent, error) {
 		ports: map[string]*port{}, byIndex: map[int]string{}, punts: map[string]punt{}, domains: map[string]*domain{},
 		sessions: map[string]*session{}, listeners: map[listenKey]*incoming{}, neighbors: newNeighbors(),
 	}
+	a.paths = a.newPaths()
 	return a, nil
 }
 
@@ -123,6 +127,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.retry = time.NewTimer(time.Hour)
 	a.retry.Stop()
 	a.restore()
+	if d := a.paths.d; d != nil {
+		helpers.Go(func() { d.Run(ctx) })
+	}
 	helpers.Go(func() { a.converse(ctx) })
 	helpers.Go(func() { a.reportLoop(ctx) })
 	err := a.loop(ctx, failed)
@@ -148,6 +155,7 @@ func (a *Agent) loop(ctx context.Context, failed <-chan error) error {
 			a.apply(a.desired)
 		case <-tick.C:
 			a.resolveMissing()
+			a.reviveEstablished()
 		}
 	}
 }
@@ -190,7 +198,7 @@ func (a *Agent) Close() error {
 
 // Remove takes everything of the node off the machine: punt devices, programs, maps, and the saved plan. The agent must not run.
 func (a *Agent) Remove() error {
-	return errors.Join(a.fib.f.Remove(), a.host.RemovePunts(nil), a.forget())
+	return errors.Join(a.stopBFD(), a.fib.f.Remove(), a.host.RemovePunts(nil), a.forget())
 }
 
 // serialFIB is a fib.FIB for several goroutines.

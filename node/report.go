@@ -38,7 +38,12 @@ func (a *Agent) Status() plan.Report {
 		r.Ports = append(r.Ports, a.ports[name].state(mode[name]))
 	}
 	for _, name := range sortedKeys(a.sessions) {
-		r.Sessions = append(r.Sessions, a.sessions[name].state())
+		s := a.sessions[name].state()
+		if a.sessions[name].spec.BFD != nil {
+			e := a.paths.last[name]
+			s.BFD, s.BFDSince = bfdState(e), e.Since
+		}
+		r.Sessions = append(r.Sessions, s)
 	}
 	a.countersLocked(&r, counters)
 	return r

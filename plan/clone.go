@@ -35,6 +35,10 @@ func (n *Node) Clone() *Node {
 }
 
 func (s Session) clone() Session {
+	if s.BFD != nil {
+		b := *s.BFD
+		s.BFD = &b
+	}
 	s.Import.Deny, s.Import.Allow = list(s.Import.Deny), list(s.Import.Allow)
 	s.Export.Classes, s.Export.RemoveAS = list(s.Export.Classes), list(s.Export.RemoveAS)
 	return s

@@ -130,8 +130,16 @@ type Session struct {
 	MaxPrefixes int // IPv4 prefixes taken from the peer; one more ends the session with Cease/1; 0: no limit
 	// IdleAfterLimit is how long a session that hit MaxPrefixes stays down before it tries again.
 	IdleAfterLimit time.Duration
+	BFD            *BFD // nil: none
 	Import         Import
 	Export         Export
+}
+
+// BFD is bidirectional forwarding detection with a session's peer (RFC 5880, 5881). It ends paths that fail silently; a peer that speaks
+// none keeps its session.
+type BFD struct {
+	Interval   time.Duration // between packets, both ways; the slower side wins. 0: 300 ms
+	Multiplier uint8         // packets lost in a row that end the path. 0: 3
 }
 
 // Import decides what is taken from a peer.

@@ -44,6 +44,8 @@ type SessionState struct {
 	Received                int           // prefixes accepted, IPv4
 	Advertised              int
 	MessagesIn, MessagesOut uint64
+	BFD                     string // Up Init Down AdminDown (RFC 5880 §4.1), or Unknown while nobody watches; "" where the plan has none
+	BFDSince                time.Time
 	LastError               string         // last NOTIFICATION or transport error with its meaning
 	Events                  []SessionEvent // newest last, bounded
 }

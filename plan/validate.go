@@ -209,6 +209,9 @@ func (c *checker) session(s *Session) {
 	c.want(s.Keepalive >= 0, "Keepalive", "is negative")
 	c.want(s.RestartTime >= 0 && s.RestartTime <= 4095*time.Second, "RestartTime", "%v is outside 0..4095 s (RFC 4724)", s.RestartTime)
 	c.want(s.MaxPrefixes >= 0, "MaxPrefixes", "is negative")
+	if b := s.BFD; b != nil {
+		c.want(b.Interval == 0 || b.Interval >= 10*time.Millisecond && b.Interval <= time.Minute, "BFD", "interval %v is outside 10 ms..1 min", b.Interval)
+	}
 	for _, r := range append(append([]PrefixRule{}, s.Import.Deny...), s.Import.Allow...) {
 		c.want(r.Prefix.IsValid(), "Import", "a rule has no prefix")
 		c.want(r.Min <= r.Max, "Import", "rule %v has Min %d above Max %d", r.Prefix, r.Min, r.Max)

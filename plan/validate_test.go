@@ -21,7 +21,7 @@ func good() *Node {
 		Domains: []Domain{{Name: "d1", MultiPath: 4, Static: []StaticRoute{{Prefix: pre("10.0.0.0/8"), Unreachable: true},
 			{Prefix: pre("10.1.0.0/16"), Attachment: "g1", NextHop: addr("169.254.0.2"), Communities: []uint32{1}}}}},
 		Sessions: []Session{{Name: "s1", Attachment: "c1", LocalAddr: addr("192.168.1.2"), PeerAddr: addr("192.168.1.1"), LocalAS: 12076, PeerAS: 65001,
-			Enabled: true, Import: Import{Deny: []PrefixRule{{Prefix: pre("0.0.0.0/0")}}}, Export: Export{Classes: []string{"vnet"}}}},
+			Enabled: true, BFD: &BFD{}, Import: Import{Deny: []PrefixRule{{Prefix: pre("0.0.0.0/0")}}}, Export: Export{Classes: []string{"vnet"}}}},
 		Crossconnects: []Crossconnect{{Name: "xc", A: "x1", B: "x2"}},
 		Policers:      []Policer{{Name: "p1", BitsPerSecond: 1, BurstBytes: 1}},
 	}
@@ -56,6 +56,7 @@ func TestValidate(t *testing.T) {
 		{"foreign local address", func(n *Node) { n.Sessions[0].LocalAddr = netip.MustParseAddr("1.2.3.4") }, "no address of attachment"},
 		{"peer of another family", func(n *Node) { n.Sessions[0].PeerAddr = netip.MustParseAddr("::1") }, "PeerAddr"},
 		{"hold time", func(n *Node) { n.Sessions[0].HoldTime = time.Second }, "HoldTime"},
+		{"BFD interval", func(n *Node) { n.Sessions[0].BFD = &BFD{Interval: time.Millisecond} }, `session "s1": BFD: interval 1ms`},
 		{"two sessions to one peer", func(n *Node) { n.Sessions = append(n.Sessions, n.Sessions[0]); n.Sessions[1].Name = "s2" }, `session "s1" has the same peer`},
 		{"crossconnect to a domain", func(n *Node) { n.Crossconnects[0].A = "c1" }, "belongs to a domain"},
 		{"crossconnect with itself", func(n *Node) { n.Crossconnects[0].B = "x1" }, "B: is A"},
@@ -87,6 +88,7 @@ func TestClone(t *testing.T) {
 		"neighbour": func() { b.Attachments[3].Neighbors[0].MAC = "x" },
 		"community": func() { b.Domains[0].Static[1].Communities[0] = 9 },
 		"deny":      func() { b.Sessions[0].Import.Deny[0].Min = 9 },
+		"bfd":       func() { b.Sessions[0].BFD.Multiplier = 9 },
 		"class":     func() { b.Sessions[0].Export.Classes[0] = "x" },
 	} {
 		b = a.Clone()

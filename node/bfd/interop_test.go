@@ -173,4 +173,3 @@ func (r *recorder) downs() (n int) {
 	}
 	return n
 }
-
