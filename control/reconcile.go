@@ -17,7 +17,8 @@ import (
 
 const (
 	slowTimer  = 10 * time.Second
-	retryAfter = time.Second // after a pass that met an error
+	retryAfter = time.Second            // after a pass that met an error
+	statusGap  = 200 * time.Millisecond // between looks at all sessions for reports alone: nodes report every second, each
 )
 
 // reconciler makes the nodes what the store says, and the store's status what the nodes say.
@@ -39,7 +40,8 @@ type reconciler struct {
 
 	begun time.Time
 	last  *view
-	idle  bool // the store had no open operation when it was last looked at
+	said  time.Time // when status was looked at last
+	idle  bool      // the store had no open operation when it was last looked at
 }
 
 // view is one picture of the world: objects at one revision, and the plans made from them. It never changes.
@@ -67,12 +69,14 @@ func (r *reconciler) run(ctx context.Context) {
 		case <-reported:
 			fresh = false
 		}
-		next := slowTimer
-		if err := r.pass(ctx, fresh); err != nil && ctx.Err() == nil {
+		err := r.pass(ctx, fresh)
+		switch {
+		case err != nil && ctx.Err() == nil:
 			r.log.Warn("reconcile", "err", err)
-			next = retryAfter
+			timer.Reset(retryAfter)
+		case fresh: // reports alone must not put it off
+			timer.Reset(slowTimer)
 		}
-		timer.Reset(next)
 	}
 }
 
@@ -87,7 +91,11 @@ func (r *reconciler) pass(ctx context.Context, fresh bool) error {
 	if fresh || !r.idle {
 		err = r.operations(ctx, r.last)
 	}
-	return errors.Join(err, r.status(ctx, r.last))
+	if fresh || time.Since(r.said) >= statusGap {
+		r.said = time.Now()
+		err = errors.Join(err, r.status(ctx, r.last))
+	}
+	return err
 }
 
 // observe reads everything and hands the plans out.

@@ -236,68 +236,6 @@ func TestLostOperations(t *testing.T) {
 	})
 }
 
-// A group goes with everything in it, in steps where it is large; what lies elsewhere and belongs to it goes too.
-func TestDeleteGroup(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.allNodes(2 * time.Second)
-		c := testCircuit("c1", 10)
-		c.Status.ProviderState = resource.NotProvisioned
-		n := testNetwork("v1", 5000)
-		gate := testGateway("g1", n)
-		link := testConnection("cn1", gate, c)
-		c.Authorizations = []resource.Authorization{{Name: "a", Usedby: link.Meta.ID}}
-		g := testGroup()
-		w.create(g, c, testShadow(c), n, gate, link)
-		for i := range 150 {
-			w.create(&resource.PublicAddress{Meta: head("publicIPAddresses", fmt.Sprint("ip", i))})
-		}
-		other := testNetwork("v2", 5001)
-		other.Meta.ID.Group = "rg10"
-		w.create(other)
-		settle(5 * time.Second)
-		op := w.order("delete", g.Meta.ID, resource.Deleting, g)
-		settle(time.Second)
-		w.want(op, "InProgress")
-		settle(time.Minute)
-		w.want(op, "Succeeded")
-		snap, err := w.store.Snapshot(w.ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for kind, os := range snap.Objects {
-			if kind != resource.KindFabric && (kind != resource.KindNetwork || len(os) != 1) {
-				t.Errorf("%d %s are left, the first is %s", len(os), kind, os[0].Head().ID)
-			}
-		}
-	})
-}
-
-// A group with something that may not go stays whole.
-func TestDeleteGroupRefused(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		c := testCircuit("c1", 10) // Provisioned
-		n := testNetwork("v1", 5000)
-		user := testGateway("g1", n)
-		user.Meta.ID.Group = "rg2"
-		g := testGroup()
-		w.create(g, c, n, user)
-		op := w.order("delete", g.Meta.ID, resource.Deleting, g)
-		settle(time.Second)
-		w.want(op, "Failed")
-		_, why := w.status(op)
-		for _, want := range []string{codeGroupBlocked, "'" + n.Meta.ID.String() + "' is in use by '" + user.Meta.ID.String() + "'", "Provisioned, want NotProvisioned"} {
-			if !strings.Contains(why, want) {
-				t.Errorf("failure %q does not say %q", why, want)
-			}
-		}
-		for _, o := range []resource.Object{c, n} {
-			if h := w.get(o.Head().ID).Head(); h.State != resource.Succeeded || h.Operation != "" {
-				t.Errorf("%s is %s", h.ID, h.State)
-			}
-		}
-	})
-}
-
 // Two reconcilers on one store and hub do no harm.
 func TestTwoReconcilers(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -350,7 +288,7 @@ func TestConnectionStatus(t *testing.T) {
 			for _, name := range []string{"edge1", "edge2", "gw0", "gw1"} {
 				report(name)
 			}
-			synctest.Wait()
+			settle(slowTimer)
 		}
 		all()
 		if s := state(); s != resource.ConnectionConnecting {
@@ -364,7 +302,7 @@ func TestConnectionStatus(t *testing.T) {
 		rev := w.get(k.Meta.ID).Head().Revision
 		for range 5 {
 			all()
-			settle(time.Minute)
+			settle(staleAfter / 2)
 		}
 		if got := w.get(k.Meta.ID).Head().Revision; got != rev {
 			t.Errorf("status was written without a change: revision %d, then %d", rev, got)
@@ -403,6 +341,30 @@ func TestReplicaWithoutNodes(t *testing.T) {
 		if got := w.get(k.Meta.ID).Head().Revision; got > rev+2 {
 			t.Errorf("the processes overrule each other: revision %d, then %d", rev, got)
 		}
+	})
+}
+
+// deaf is a store whose watch is broken.
+type deaf struct{ store.Store }
+
+func (deaf) Changed(ctx context.Context) <-chan struct{} { return make(chan struct{}) }
+
+// A missed signal costs time only, also while nodes report every second.
+func TestMissedSignals(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.kill()
+		<-w.done
+		w.kill, w.done = w.reconcile(deaf{w.store}, w.hub)
+		w.allNodes(0)
+		settle(time.Second)
+		op := w.put(testCircuit("c1", 10))
+		for range 22 {
+			if err := w.hub.Link("host1").Report(w.ctx, plan.Report{Node: "host1", Time: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+			settle(time.Second)
+		}
+		w.want(op, "Succeeded")
 	})
 }
 
