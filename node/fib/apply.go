@@ -1,6 +1,7 @@
 package fib
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -17,9 +18,7 @@ type applied struct {
 	policers map[string]uint32
 	peers    map[string]string // crossconnects, both ways
 
-	classes map[cClassKey]uint32
-	tunnels map[cTunnelKey]uint32
-	punts   map[uint32]uint32
+	keys    map[uint64]uint32
 	locals6 map[cLocal6Key]uint32
 	spots   map[spot]bool
 }
@@ -34,29 +33,17 @@ func (k *Kernel) Apply(c Config) error {
 	}
 	a := &applied{
 		k: k, c: c, ports: map[string]uint32{}, policers: map[string]uint32{}, peers: map[string]string{},
-		classes: map[cClassKey]uint32{}, tunnels: map[cTunnelKey]uint32{}, punts: map[uint32]uint32{}, locals6: map[cLocal6Key]uint32{},
-		spots: map[spot]bool{},
+		keys: map[uint64]uint32{}, locals6: map[cLocal6Key]uint32{}, spots: map[spot]bool{},
 	}
 	for _, x := range c.Crossconnects {
 		a.peers[x.A], a.peers[x.B] = x.B, x.A
 	}
-	for _, step := range []func() error{a.settings, a.addPolicers, a.addPorts, a.addUnderlays, a.addDomains, a.addAttachments,
+	for _, step := range []func() error{a.addPolicers, a.addPorts, a.addUnderlays, a.addDomains, a.addAttachments,
 		a.addLocals, a.open, a.attach, a.remove} {
 		if err := step(); err != nil {
 			return fmt.Errorf("apply forwarding configuration: %w", err)
 		}
 	}
-	return nil
-}
-
-func (a *applied) settings() error {
-	s := *a.k.settings.at(0)
-	s.Vtep, s.Seed = [4]byte{}, 0
-	if a.c.VTEP.IsValid() {
-		s.Vtep = a.c.VTEP.As4()
-	}
-	s.Seed = flowSeed(a.c.VTEP)
-	store(a.k.settings.at(0), s)
 	return nil
 }
 
@@ -83,6 +70,7 @@ func (a *applied) addPolicers() error {
 		}
 		set64(&rec.Cost, cost)
 		set64(&rec.Burst, burst)
+		set64(&rec.Ahead, ahead(p))
 		a.policers[p.Name] = id
 	}
 	return nil
@@ -96,6 +84,7 @@ func (a *applied) addPorts() error {
 			return fmt.Errorf("port: %w", err)
 		}
 		a.ports[p.Name] = id
+		store(a.k.portTable.at(id), a.portRecord(p))
 		var now uint32
 		if err := a.k.objs.Tx.Lookup(id, &now); err == nil && now == uint32(p.Ifindex) {
 			continue
@@ -111,6 +100,20 @@ func (a *applied) addPorts() error {
 	return nil
 }
 
+func (a *applied) portRecord(p Port) cPort {
+	rec := cPort{Tpid: [2]byte{0x81, 0}, Seed: flowSeed(a.c.VTEP)}
+	if t := p.OuterEtherType; t != 0 {
+		rec.Tpid = [2]byte{byte(t >> 8), byte(t)}
+	}
+	if p.Underlay {
+		rec.Flags |= portUnderlay
+		if a.c.VTEP.IsValid() {
+			rec.Vtep = a.c.VTEP.As4()
+		}
+	}
+	return rec
+}
+
 func (a *applied) addUnderlays() error {
 	for _, at := range a.c.Attachments {
 		if at.VNI == 0 {
@@ -123,11 +126,9 @@ func (a *applied) addUnderlays() error {
 		if fresh {
 			store(a.k.underlays.at(id), cUnderlay{})
 		}
-		rec := *a.k.underlays.at(id)
-		rec.Remote, rec.Local = at.Remote.As4(), a.c.VTEP.As4()
-		store(a.k.underlays.at(id), rec)
+		a.k.vtep = a.c.VTEP
 		if m, ok := a.k.underlay[at.Remote]; ok {
-			a.k.setUnderlay(id, m)
+			a.k.setUnderlay(id, at.Remote, m)
 		}
 	}
 	return nil
@@ -162,7 +163,7 @@ func (a *applied) addAttachments() error {
 		rec := a.record(at)
 		rec.Up = a.k.attachments.at(id).Up
 		store(a.k.attachments.at(id), rec)
-		a.keys(at, id)
+		a.collect(at, id)
 	}
 	return nil
 }
@@ -232,25 +233,24 @@ func icmpSource(at Attachment) netip.Addr {
 	return netip.Addr{}
 }
 
-// keys collects what leads to the attachment.
-func (a *applied) keys(at Attachment, id uint32) {
+// collect gathers what leads to the attachment.
+func (a *applied) collect(at Attachment, id uint32) {
 	switch {
 	case at.VNI != 0:
-		a.tunnels[cTunnelKey{Vni: at.VNI, Remote: at.Remote.As4()}] = id
-		a.tunnels[cTunnelKey{Vni: at.VNI}] = id
+		a.keys[keyTunnel(at.VNI, at.Remote)] = id
+		a.keys[keyTunnel(at.VNI, netip.Addr{})] = id
 	default:
-		key := cClassKey{Ifindex: uint32(a.k.ports[at.Port].Ifindex), Stag: at.STag, Ctag: at.CTag}
+		ctag := at.CTag
 		if at.AnyCTag {
-			key.Ctag = tagAny
+			ctag = tagAny
 		}
-		a.classes[key] = id
+		a.keys[keyClass(a.ports[at.Port], at.STag, ctag)] = id
 		if at.STag != 0 {
-			key.Ctag = tagExists
-			a.classes[key] = id
+			a.keys[keyClass(a.ports[at.Port], at.STag, tagExists)] = id
 		}
 	}
 	if at.PuntIfindex != 0 {
-		a.punts[uint32(at.PuntIfindex)] = id
+		a.keys[keyPunt(at.PuntIfindex)] = id
 		a.spots[spot{rolePunt, at.PuntIfindex}] = true
 	}
 	if at.KernelIfindex != 0 {
@@ -314,21 +314,11 @@ func (k *Kernel) setLocals(d *domainState, want map[prefix]uint32) error {
 
 // open lets traffic in: keys last, because they lead to all the rest.
 func (a *applied) open() error {
-	o := a.k.objs
-	ports := map[uint32]cPort{}
 	for _, p := range a.c.Ports {
-		rec := cPort{Tpid: [2]byte{0x81, 0}}
-		if t := p.OuterEtherType; t != 0 {
-			rec.Tpid = [2]byte{byte(t >> 8), byte(t)}
-		}
-		if p.Underlay {
-			rec.Flags |= portUnderlay
-		}
-		ports[uint32(p.Ifindex)] = rec
+		a.keys[keyPort(p.Ifindex)] = a.ports[p.Name]
 		a.spots[spot{rolePort, p.Ifindex}] = true
 	}
-	return errors.Join(putAll(o.Locals6, a.locals6), putAll(o.Punts, a.punts), putAll(o.Tunnels, a.tunnels),
-		putAll(o.Classes, a.classes), putAll(o.Ports, ports))
+	return errors.Join(putAll(a.k.objs.Locals6, a.locals6), a.k.keys.putAll(a.keys))
 }
 
 func (a *applied) attach() error {
@@ -347,14 +337,9 @@ func (a *applied) attach() error {
 
 // remove takes away what the configuration has no more: programs, keys, then what the keys led to.
 func (a *applied) remove() error {
-	k, o := a.k, a.k.objs
-	ports := map[uint32]cPort{}
-	for _, p := range a.c.Ports {
-		ports[uint32(p.Ifindex)] = cPort{}
-	}
-	errs := []error{k.links.keep(a.spots), keepOnly(o.Ports, ports), keepOnly(o.Classes, a.classes), keepOnly(o.Tunnels, a.tunnels),
-		keepOnly(o.Punts, a.punts), keepOnly(o.Locals6, a.locals6)}
-
+	k := a.k
+	errs := []error{k.links.keep(a.spots), keepOnly(k.objs.Locals6, a.locals6)}
+	removed := k.keys.keepOnly(a.keys)
 	keep := map[kind]map[string]bool{kindPort: {}, kindAttachment: {}, kindDomain: {}, kindPolicer: {}, kindUnderlay: {}}
 	for _, p := range a.c.Ports {
 		keep[kindPort][p.Name] = true
@@ -372,7 +357,7 @@ func (a *applied) remove() error {
 		keep[kindPolicer][p.Name] = true
 	}
 	a.publish()
-	return errors.Join(append(errs, k.forget(keep))...)
+	return errors.Join(append(errs, k.forget(keep, removed))...)
 }
 
 // publish lets Counters see the new names.
@@ -387,8 +372,8 @@ func (a *applied) publish() {
 	a.k.view = v
 }
 
-// forget frees what keep does not hold; ids are used again only when no packet in flight has them.
-func (k *Kernel) forget(keep map[kind]map[string]bool) error {
+// forget frees what keep does not hold; some says that something else was removed already. Ids are used again only when no packet in flight has them.
+func (k *Kernel) forget(keep map[kind]map[string]bool, some bool) error {
 	for name := range k.tables {
 		if !keep[kindDomain][name] {
 			k.dropDomain(name)
@@ -405,7 +390,6 @@ func (k *Kernel) forget(keep map[kind]map[string]bool) error {
 		}
 	}
 	var errs []error
-	some := false
 	for _, kd := range []kind{kindDomain, kindAttachment, kindUnderlay, kindPolicer, kindPort} {
 		ids, err := k.names.forget(kd, keep[kd])
 		errs = append(errs, err)
@@ -426,7 +410,7 @@ func (k *Kernel) bury(kd kind, id uint32) error {
 	case kindDomain:
 		if root := k.domains.at(id).Root; root != 0 { // an earlier process's, never taken over
 			d := &domainState{id: id, old: &oldTable{}}
-			d.old.words, d.old.entries, d.old.groups = inherited(k.memory, root)
+			d.old.lines, d.old.groups = inherited(k.memory, root)
 			set32(&k.domains.at(id).Root, 0)
 			k.dropOld(d)
 		}
@@ -523,21 +507,39 @@ func (k *Kernel) SetUnderlayNeighbor(remote netip.Addr, mac net.HardwareAddr) er
 	}
 	k.underlay[remote] = mac
 	if id := k.names.id(kindUnderlay, remote.String()); id != 0 {
-		k.setUnderlay(id, mac)
+		k.setUnderlay(id, remote, mac)
 	}
 	return nil
 }
 
-func (k *Kernel) setUnderlay(id uint32, m net.HardwareAddr) {
-	rec := *k.underlays.at(id)
+// setUnderlay writes the outer headers for a remote. Up comes last, and goes first; a new MAC of a remote that is up is one store.
+func (k *Kernel) setUnderlay(id uint32, remote netip.Addr, m net.HardwareAddr) {
+	rec := k.underlays.at(id)
+	if m == nil {
+		set32(&rec.Up, 0)
+		return
+	}
 	for _, p := range k.ports {
 		if p.Underlay {
-			rec.Port = k.names.id(kindPort, p.Name)
-			copy(rec.Own[:], p.MAC)
+			next := cUnderlay{Port: k.names.id(kindPort, p.Name), Up: rec.Up}
+			copy(next.Outer[:], outerHeaders(m, p.MAC, k.vtep, remote))
+			store(rec, next)
+			set32(&rec.Up, 1)
 		}
 	}
-	store(k.underlays.at(id), rec)
-	set64(&k.underlays.at(id).MacUp, macUp(m)) // last: with it the rest is used
+}
+
+// outerHeaders are the 50 bytes before an inner frame, as xdp/vxlan.h's encapsulate expects them: no lengths, no source port, no VNI, and
+// for a checksum the sum of the rest.
+func outerHeaders(dst, src net.HardwareAddr, local, remote netip.Addr) []byte {
+	ip := make([]byte, 36)
+	ip[0], ip[6], ip[8], ip[9] = 0x45, 0x40, 64, 17
+	copy(ip[12:], local.AsSlice())
+	copy(ip[16:], remote.AsSlice())
+	binary.BigEndian.PutUint16(ip[10:], onesSum(ip[:20]))
+	binary.BigEndian.PutUint16(ip[22:], 4789)
+	ip[28] = 0x08
+	return ethernet([6]byte(dst), [6]byte(src), 0, 0, 0, 0x0800, ip)
 }
 
 // putAll puts every entry; keys that stay keep being there at every moment.

@@ -16,6 +16,7 @@ type blocks struct {
 	limbo     []block
 	held      uint32 // indexes in limbo
 	used      uint32
+	even      bool // blocks of more than one are even in length and place
 }
 
 type block struct{ base, n uint32 }
@@ -24,16 +25,49 @@ func newBlocks(first, end uint32) *blocks {
 	return &blocks{next: first, end: end, free: map[uint32][]uint32{}}
 }
 
+// whole is the length a block of n takes.
+func (b *blocks) whole(n uint32) uint32 {
+	if b.even && n > 1 {
+		return (n + 1) &^ 1
+	}
+	return n
+}
+
+// keep puts a free block away, cut so that places stay even.
+func (b *blocks) keep(base, n uint32) {
+	if b.even && n > 1 {
+		if base&1 == 1 {
+			b.free[1] = append(b.free[1], base)
+			base, n = base+1, n-1
+		}
+		if n > 1 && n&1 == 1 {
+			b.free[1] = append(b.free[1], base+n-1)
+			n--
+		}
+	}
+	if n > 0 {
+		b.free[n] = append(b.free[n], base)
+	}
+}
+
 // take answers n consecutive indexes, or false when there are none.
 func (b *blocks) take(n uint32) (uint32, bool) {
 	if n == 0 {
 		return 0, true
 	}
+	n = b.whole(n)
 	if base, ok := b.pop(n); ok {
 		b.used += n
 		return base, true
 	}
-	if b.end-b.next >= n {
+	if size := n + n&1; b.even && b.end-b.next >= size {
+		base := b.next
+		b.next += size
+		b.keep(base+n, size-n)
+		b.used += n
+		return base, true
+	}
+	if !b.even && b.end-b.next >= n {
 		base := b.next
 		b.next += n
 		b.used += n
@@ -73,7 +107,7 @@ func (b *blocks) split(n uint32) (uint32, bool) {
 		}
 		base, _ := b.pop(best)
 		if best > n {
-			b.free[best-n] = append(b.free[best-n], base+n)
+			b.keep(base+n, best-n)
 		}
 		b.used += n
 		return base, true
@@ -95,7 +129,7 @@ func (b *blocks) join() {
 		for i++; i < len(all) && all[i].base == cur.base+cur.n; i++ {
 			cur.n += all[i].n
 		}
-		b.free[cur.n] = append(b.free[cur.n], cur.base)
+		b.keep(cur.base, cur.n)
 	}
 }
 
@@ -104,6 +138,7 @@ func (b *blocks) give(base, n uint32) {
 	if n == 0 {
 		return
 	}
+	n = b.whole(n)
 	b.limbo = append(b.limbo, block{base, n})
 	b.held += n
 	b.used -= n
@@ -112,7 +147,7 @@ func (b *blocks) give(base, n uint32) {
 // settle makes what was in limbo free.
 func (b *blocks) settle() {
 	for _, l := range b.limbo {
-		b.free[l.n] = append(b.free[l.n], l.base)
+		b.keep(l.base, l.n)
 	}
 	b.limbo, b.held = b.limbo[:0], 0
 }
@@ -124,11 +159,16 @@ func (b *blocks) reserve(first uint32, taken []block) {
 	b.limbo, b.held, b.used = nil, 0, 0
 	at := first
 	for _, t := range taken {
+		t.n = b.whole(t.n)
 		if t.base > at {
-			b.free[t.base-at] = append(b.free[t.base-at], at)
+			b.keep(at, t.base-at)
 		}
 		at = max(at, t.base+t.n)
 		b.used += t.n
+	}
+	if b.even && at&1 == 1 {
+		b.keep(at, 1)
+		at++
 	}
 	b.next = at
 }

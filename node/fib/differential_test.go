@@ -252,7 +252,7 @@ func compareTables(t *rapid.T, k *kernelTwin, m *Memory, known []netip.Prefix) {
 
 // lookupHops walks the mapped table as the program does.
 func (k *kernelTwin) lookupHops(domain string, addr netip.Addr) string {
-	g := lookupWords(k.memory, k.domains.at(k.tables[domain].id).Root, addr)
+	g := find(k.memory, k.domains.at(k.tables[domain].id).Root, addr)
 	if g == 0 {
 		return "none"
 	}

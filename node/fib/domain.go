@@ -23,8 +23,8 @@ type domainState struct {
 
 // oldTable is what an earlier process left.
 type oldTable struct {
-	words, entries []block
-	groups         map[uint32]bool
+	lines  []block
+	groups map[uint32]bool
 }
 
 // prefix is an IPv4 prefix: address << 8 | length.
@@ -73,7 +73,7 @@ func (k *Kernel) addDomain(name string) error {
 	}
 	if root := k.domains.at(id).Root; root != 0 {
 		d.old = &oldTable{}
-		d.old.words, d.old.entries, d.old.groups = inherited(k.memory, root)
+		d.old.lines, d.old.groups = inherited(k.memory, root)
 	}
 	k.tables[name] = d
 	return nil
@@ -81,21 +81,20 @@ func (k *Kernel) addDomain(name string) error {
 
 // resumeTables takes the places of all tables that forward now.
 func (k *Kernel) resumeTables() {
-	var words, entries []block
+	var lines []block
 	used := map[uint32]uint32{}
 	for _, id := range k.names.known[kindDomain] {
 		root := k.domains.at(id).Root
 		if root == 0 {
 			continue
 		}
-		w, e, g := inherited(k.memory, root)
-		words, entries = append(words, w...), append(entries, e...)
+		l, g := inherited(k.memory, root)
+		lines = append(lines, l...)
 		for id := range g {
 			used[id]++
 		}
 	}
-	k.memory.words.reserve(64, words)
-	k.memory.entries.reserve(1, entries)
+	k.memory.lines.reserve(firstLine, lines)
 	k.paths.recover(used)
 }
 
@@ -118,11 +117,8 @@ func (k *Kernel) dropOld(d *domainState) {
 	if d.old == nil {
 		return
 	}
-	for _, b := range d.old.words {
-		k.memory.words.give(b.base, b.n)
-	}
-	for _, b := range d.old.entries {
-		k.memory.entries.give(b.base, b.n)
+	for _, b := range d.old.lines {
+		k.memory.lines.give(b.base, b.n)
 	}
 	for g := range d.old.groups {
 		k.paths.release(g)
@@ -280,8 +276,8 @@ func (k *Kernel) commit(t *table) error {
 
 // settle frees what waits in limbo, after a grace period; unless forced, only when much waits.
 func (k *Kernel) settle(force bool) error {
-	w, e := k.memory.words, k.memory.entries
-	much := w.held > w.end/4 || e.held > e.end/4 || k.paths.groupIDs.held > k.paths.groupIDs.end/4 ||
+	l := k.memory.lines
+	much := l.held > l.end/4 || k.paths.groupIDs.held > k.paths.groupIDs.end/4 ||
 		k.paths.adjIDs.held > k.paths.adjIDs.end/4
 	if !force && !much {
 		return nil
@@ -289,8 +285,8 @@ func (k *Kernel) settle(force bool) error {
 	if err := grace(); err != nil {
 		return err
 	}
-	w.settle()
-	e.settle()
+	l.settle()
+	k.keys.settle()
 	k.paths.groupIDs.settle()
 	k.paths.adjIDs.settle()
 	k.names.settle()

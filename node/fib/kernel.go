@@ -21,7 +21,7 @@ type Options struct {
 
 	Ports       uint32 // [64]
 	Attachments uint32 // [2048] also domains and policers; 640 B each and 512 B per CPU
-	Routes      uint32 // [65536] all domains together; about 50 B each
+	Routes      uint32 // [65536] all domains together; about 64 B each, and 16 KB a domain
 	Groups      uint32 // [8192] different sets of next hops; 136 B each
 	Neighbours  uint32 // [8192] 32 B each
 }
@@ -48,6 +48,7 @@ type Kernel struct {
 	opts   Options
 	objs   *objects
 	names  *names
+	keys   *keys
 	links  *links
 	paths  *paths
 	memory *tableMemory
@@ -57,7 +58,7 @@ type Kernel struct {
 	underlays   array[cUnderlay]
 	domains     array[cDomain]
 	words       array[cWord]
-	entries     array[[entryPack]uint32]
+	portTable   array[cPort]
 	policers    array[cPolicer]
 	retired     array[cCount]
 
@@ -65,6 +66,7 @@ type Kernel struct {
 	tables   map[string]*domainState
 	underlay map[netip.Addr]net.HardwareAddr
 	ports    map[string]Port
+	vtep     netip.Addr
 
 	strip []func() error // unmaps the arrays
 
@@ -108,14 +110,15 @@ func (k *Kernel) open() error {
 	o := k.objs
 	if err := errors.Join(
 		mapInto(k, &k.settings, o.Settings), mapInto(k, &k.attachments, o.Attachments), mapInto(k, &k.underlays, o.Underlays),
-		mapInto(k, &k.domains, o.Domains), mapInto(k, &k.words, o.Words), mapInto(k, &k.entries, o.Entries),
+		mapInto(k, &k.domains, o.Domains), mapInto(k, &k.words, o.Words), mapInto(k, &k.portTable, o.Ports),
 		mapInto(k, &k.policers, o.Policers), mapInto(k, &k.retired, o.Retired),
 	); err != nil {
 		return err
 	}
 	var groups array[cGroup]
 	var adjacencies array[cAdjacency]
-	if err := errors.Join(mapInto(k, &groups, o.Groups), mapInto(k, &adjacencies, o.Adjacencies)); err != nil {
+	var slots array[cSlot]
+	if err := errors.Join(mapInto(k, &groups, o.Groups), mapInto(k, &adjacencies, o.Adjacencies), mapInto(k, &slots, o.Keys)); err != nil {
 		return err
 	}
 	switch k.settings.at(0).Abi {
@@ -127,11 +130,8 @@ func (k *Kernel) open() error {
 			k.opts.Pin, k.settings.at(0).Abi, abi)
 	}
 	k.paths = newPaths(groups, adjacencies)
-	k.memory = &tableMemory{
-		words: newBlocks(64, uint32(k.words.n)), entries: newBlocks(1, uint32(k.entries.n)*entryPack),
-		word:  k.words.at,
-		entry: func(i uint32) *uint32 { return &k.entries.at(i / entryPack)[i%entryPack] },
-	}
+	k.keys = loadKeys(slots)
+	k.memory = &tableMemory{lines: newLines(uint32(k.words.n)), word: k.words.at, value: k.words.word}
 	return k.resume()
 }
 

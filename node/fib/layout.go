@@ -4,7 +4,7 @@ import "structs"
 
 // The structs of xdp/tables.h. A test compares them with the object's BTF.
 
-const abi = 1
+const abi = 2
 
 const (
 	portUnderlay = 1
@@ -24,19 +24,17 @@ const (
 	tagAny    = 0xffff
 	tagExists = 0xfffe
 
+	rootBits   = 12
 	entryChild = 0x80000000
-	entryPack  = 16 // entries a map value
 )
 
 // mac is three 16-bit words in memory order.
 type mac [6]byte
 
 type cSettings struct {
-	_    structs.HostLayout
-	Abi  uint32
-	Vtep [4]byte
-	Seed uint32
-	Pad  uint32
+	_   structs.HostLayout
+	Abi uint32
+	Pad uint32
 }
 
 type cPort struct {
@@ -44,6 +42,8 @@ type cPort struct {
 	Flags uint32
 	Tpid  [2]byte
 	Pad   uint16
+	Vtep  [4]byte
+	Seed  uint32
 }
 
 type cAttachment struct {
@@ -69,14 +69,10 @@ type cAttachment struct {
 }
 
 type cUnderlay struct {
-	_      structs.HostLayout
-	MacUp  uint64 // MAC in memory order, then a 16-bit flag
-	Own    mac
-	Pad    uint16
-	Port   uint32
-	Remote [4]byte
-	Local  [4]byte
-	Pad2   uint32
+	_     structs.HostLayout
+	Outer [56]byte
+	Port  uint32
+	Up    uint32
 }
 
 type cHop struct {
@@ -118,13 +114,15 @@ type cPolicer struct {
 	Full  uint64
 	Cost  uint64
 	Burst uint64
-	Pad   [5]uint64
+	Ahead uint64
+	Pad   [4]uint64
 }
 
 type cPoliced struct {
 	_                            structs.HostLayout
 	PassedPackets, PassedBytes   uint64
 	DroppedPackets, DroppedBytes uint64
+	Credit                       uint64
 }
 
 type cCount struct {
@@ -140,10 +138,11 @@ type cClassKey struct {
 	Stag, Ctag uint16
 }
 
-type cTunnelKey struct {
-	_      structs.HostLayout
-	Vni    uint32
-	Remote [4]byte
+type cSlot struct {
+	_     structs.HostLayout
+	Key   uint64
+	Value uint32
+	Pad   uint32
 }
 
 type cHostKey struct {

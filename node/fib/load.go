@@ -30,15 +30,12 @@ type objects struct {
 	Underlays   *ebpf.Map `ebpf:"underlays"`
 	Domains     *ebpf.Map `ebpf:"domains"`
 	Words       *ebpf.Map `ebpf:"words"`
-	Entries     *ebpf.Map `ebpf:"entries"`
 	Groups      *ebpf.Map `ebpf:"groups"`
 	Adjacencies *ebpf.Map `ebpf:"adjacencies"`
 	Policers    *ebpf.Map `ebpf:"policers"`
 	Retired     *ebpf.Map `ebpf:"retired"`
 	Ports       *ebpf.Map `ebpf:"ports"`
-	Classes     *ebpf.Map `ebpf:"classes"`
-	Tunnels     *ebpf.Map `ebpf:"tunnels"`
-	Punts       *ebpf.Map `ebpf:"punts"`
+	Keys        *ebpf.Map `ebpf:"keys"`
 	Hosts       *ebpf.Map `ebpf:"hosts"`
 	Locals6     *ebpf.Map `ebpf:"locals6"`
 	Names       *ebpf.Map `ebpf:"names"`
@@ -62,8 +59,8 @@ func (o *objects) close() error {
 }
 
 func (o *objects) maps() []*ebpf.Map {
-	return []*ebpf.Map{o.Settings, o.Attachments, o.Underlays, o.Domains, o.Words, o.Entries, o.Groups, o.Adjacencies, o.Policers,
-		o.Retired, o.Ports, o.Classes, o.Tunnels, o.Punts, o.Hosts, o.Locals6, o.Names, o.Counts, o.Policed, o.Limits, o.Tx,
+	return []*ebpf.Map{o.Settings, o.Attachments, o.Underlays, o.Domains, o.Words, o.Groups, o.Adjacencies, o.Policers,
+		o.Retired, o.Ports, o.Keys, o.Hosts, o.Locals6, o.Names, o.Counts, o.Policed, o.Limits, o.Tx,
 		o.Strangers, o.Misses}
 }
 
@@ -72,10 +69,10 @@ func (o Options) sizes() map[string]uint32 {
 	return map[string]uint32{
 		"settings": 1, "retired": 1, "misses": 4096, "strangers": 256,
 		"attachments": o.Attachments, "counts": o.Attachments, "limits": o.Attachments,
-		"classes": 3 * o.Attachments, "tunnels": 2 * o.Attachments, "punts": o.Attachments, "locals6": 4 * o.Attachments,
+		"keys": slotsFor(o.Attachments), "locals6": 4 * o.Attachments,
 		"names": 3*o.Attachments + o.Ports, "policers": o.Attachments, "policed": o.Attachments, "underlays": o.Attachments,
 		"domains": o.Attachments, "ports": o.Ports, "tx": o.Ports,
-		"words": o.Routes + 64*(o.Attachments/8+2), "entries": o.Routes/2 + 4096,
+		"words":  2*lineWords*o.Routes + rootWords*(o.Attachments/8+4),
 		"groups": o.Groups, "adjacencies": o.Neighbours, "hosts": o.Neighbours,
 	}
 }
@@ -97,6 +94,9 @@ func load(o Options) (*objects, error) {
 			m.MaxEntries = old.MaxEntries()
 			old.Close()
 		}
+	}
+	if err := spec.Variables["key_buckets"].Set(spec.Maps["keys"].MaxEntries / bucketSlots); err != nil {
+		return nil, fmt.Errorf("size of keys: %w", err)
 	}
 	var objs objects
 	opts := ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: o.Pin}}

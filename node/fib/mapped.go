@@ -41,6 +41,12 @@ func (a array[T]) close() error {
 	return unix.Munmap(a.mem)
 }
 
+// word answers the i-th 32-bit word of the array's memory.
+func (a array[T]) word(i uint32) *uint32 {
+	off := uintptr(i) * 4
+	return (*uint32)(unsafe.Pointer(&a.mem[off : off+4][0]))
+}
+
 func set32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
 func set64(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
 

@@ -28,6 +28,19 @@ func bucket(p Policer) (cost, burst uint64) {
 	return cost, hi<<(64-costBits) | lo>>costBits
 }
 
+// ahead is the bytes a CPU may take from a bucket at once: 1/64 of its depth, and nothing where that is less than a full frame, so that
+// shallow buckets stay exact.
+func ahead(p Policer) uint64 {
+	bytes := p.BurstBytes
+	if bytes == 0 {
+		bytes = p.BitsPerSecond / 8 / 200
+	}
+	if bytes/64 < 1514 {
+		return 0
+	}
+	return min(bytes/64, 1<<16)
+}
+
 // rescaled is a bucket's state after its rate changed from old to cost: it lacks as many bytes as before, and at most all.
 func rescaled(full, now, old, cost, burst uint64) uint64 {
 	if full <= now || old == 0 {

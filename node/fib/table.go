@@ -10,10 +10,10 @@ import (
 
 // A table is one domain's longest-prefix-match structure as xdp/lookup.h reads it, with the prefixes it was made of.
 //
-//	root (64 words, 12 bits) -> 1 word (6 bits) -> 1 word (6 bits) -> 4 words (8 bits)
+//	root (4096 values, 12 bits) -> 1 word, values (6 bits) -> 1 word, values (6 bits) -> 4 words, values (8 bits)
 //
-// A changed node is written anew and hung in with one store of its parent's entry (the root: of the domain), so that a packet sees
-// the old node or the new one, never a mixture. Where only values change, and no borders, they are stored in place.
+// A changed node is written anew and hung in with one store of its parent's value, so that a packet sees the old node or the new one,
+// never a mixture. Where only values change, and no borders, they are stored in place; so are the root's.
 type table struct {
 	mem  *tableMemory
 	root *node
@@ -21,12 +21,26 @@ type table struct {
 	out  []func()          // gives places back once nothing points to them
 }
 
-// tableMemory is what all tables of a node share.
+// tableMemory is what all tables of a node share. Places are lines of two words (32 bytes); nodes of more than one line begin at an even
+// one, a cache line.
 type tableMemory struct {
-	words   *blocks
-	entries *blocks
-	word    func(i uint32) *cWord
-	entry   func(i uint32) *uint32
+	lines *blocks
+	word  func(i uint32) *cWord
+	value func(i uint32) *uint32 // of the same memory, four a word
+}
+
+const (
+	lineWords  = 2
+	lineValues = 4 * lineWords
+	rootWords  = 1 << rootBits / 4
+	rootLines  = rootWords / lineWords
+	firstLine  = 2 // before it: nothing, what index 0 means
+)
+
+func newLines(words uint32) *blocks {
+	b := newBlocks(firstLine, words/lineWords)
+	b.even = true
+	return b
 }
 
 // level is the place of a node: its prefixes have lengths in (from, from+width].
@@ -43,8 +57,7 @@ type node struct {
 	dirty   bool              // slots must be painted again
 	stale   bool              // something below must be written
 	word    uint32            // where it stands; 0: nowhere yet
-	entry   uint32
-	runs    uint32
+	lines   uint32            // how much
 	dflt    uint32
 }
 
@@ -53,7 +66,13 @@ func newNode(depth int) *node { return &node{depth: depth, dirty: true, stale: t
 // fresh reports whether the node was just made, so that its parent does not know it yet.
 func (n *node) fresh() bool { return n.word == 0 }
 
-func (n *node) words() uint32 { return 1 << (levels[n.depth].width - 6) }
+// words is the number of words before the values; the root has none.
+func (n *node) words() uint32 {
+	if n.depth == 0 {
+		return 0
+	}
+	return 1 << (levels[n.depth].width - 6)
+}
 
 func newTable(mem *tableMemory, set func(uint32)) *table {
 	return &table{mem: mem, root: newNode(0), set: set}
@@ -151,7 +170,7 @@ func (t *table) write(n *node, dflt uint32) (moved bool, err error) {
 			return false, err
 		}
 		if moved {
-			set32(t.mem.entry(t.entryOf(n, slot)), entryChild|kid.word)
+			set32(t.mem.value(t.valueOf(n, slot)), entryChild|kid.word)
 		}
 	}
 	n.stale = false
@@ -228,38 +247,45 @@ func (t *table) setDefault(n *node, dflt uint32) {
 	}
 }
 
-// entryOf is where the value of a slot stands.
-func (t *table) entryOf(n *node, slot uint32) uint32 {
+// valueOf is where the value of a slot stands.
+func (t *table) valueOf(n *node, slot uint32) uint32 {
+	if n.depth == 0 {
+		return n.word*4 + slot
+	}
 	w := t.mem.word(n.word + slot>>6)
 	return w.Base + uint32(bits.OnesCount64(w.Bits<<(63-slot&63))) - 1
 }
 
 // build writes the node's slots: in place where the borders are the same, else elsewhere.
 func (t *table) build(n *node, slots []uint32) (moved bool, err error) {
-	words, runs := compress(slots)
+	words, values := []cWord(nil), slots
+	if n.depth > 0 {
+		words, values = compress(slots)
+	}
 	if n.word != 0 && t.sameBorders(n, words) {
-		for i, v := range runs {
-			set32(t.mem.entry(n.entry+uint32(i)), v)
+		at := n.word*4 + n.words()*4
+		for i, v := range values {
+			if p := t.mem.value(at + uint32(i)); *p != v {
+				set32(p, v)
+			}
 		}
 		return false, nil
 	}
-	word, ok := t.mem.words.take(n.words())
+	lines := (n.words()*4 + uint32(len(values)) + lineValues - 1) / lineValues
+	line, ok := t.mem.lines.take(lines)
 	if !ok {
-		return false, fmt.Errorf("routes: nodes: %w: raise Options.Routes", errFull)
+		return false, fmt.Errorf("routes: %w: raise Options.Routes", errFull)
 	}
-	entry, ok := t.mem.entries.take(uint32(len(runs)))
-	if !ok {
-		t.mem.words.give(word, n.words())
-		return false, fmt.Errorf("routes: entries: %w: raise Options.Routes", errFull)
-	}
-	for i, v := range runs {
-		*t.mem.entry(entry + uint32(i)) = v
+	word := line * lineWords
+	at := word*4 + n.words()*4
+	for i, v := range values {
+		*t.mem.value(at + uint32(i)) = v
 	}
 	for i, w := range words {
-		*t.mem.word(word + uint32(i)) = cWord{Bits: w.Bits, Base: entry + w.Base, Dflt: n.dflt}
+		*t.mem.word(word + uint32(i)) = cWord{Bits: w.Bits, Base: at + w.Base, Dflt: n.dflt}
 	}
 	t.release(n)
-	n.word, n.entry, n.runs = word, entry, uint32(len(runs))
+	n.word, n.lines = word, lines
 	return true, nil
 }
 
@@ -293,11 +319,8 @@ func (t *table) release(n *node) {
 	if n.word == 0 {
 		return
 	}
-	word, words, entry, runs := n.word, n.words(), n.entry, n.runs
-	t.out = append(t.out, func() {
-		t.mem.words.give(word, words)
-		t.mem.entries.give(entry, runs)
-	})
+	line, lines := n.word/lineWords, n.lines
+	t.out = append(t.out, func() { t.mem.lines.give(line, lines) })
 	n.word = 0
 }
 
@@ -318,56 +341,56 @@ func (t *table) free(n *node) {
 	t.release(n)
 }
 
-// inherited lists the blocks and the groups of a table that an earlier process wrote.
-func inherited(mem *tableMemory, root uint32) (words, entries []block, groups map[uint32]bool) {
+// inherited lists the places and the groups of a table that an earlier process wrote.
+func inherited(mem *tableMemory, root uint32) (lines []block, groups map[uint32]bool) {
 	groups = map[uint32]bool{}
 	var walk func(word uint32, depth int)
 	walk = func(word uint32, depth int) {
-		n := uint32(1) << (levels[depth].width - 6)
-		words = append(words, block{word, n})
-		runs := uint32(0)
-		for i := range n {
+		words, values := uint32(0), uint32(1)<<rootBits
+		if depth > 0 {
+			words, values = 1<<(levels[depth].width-6), 0
+		}
+		for i := range words {
 			w := mem.word(word + i)
 			groups[w.Dflt] = true
-			runs += uint32(bits.OnesCount64(w.Bits))
+			values += uint32(bits.OnesCount64(w.Bits))
 		}
-		base := mem.word(word).Base
-		entries = append(entries, block{base, runs})
-		for i := range runs {
-			if e := *mem.entry(base + i); e&entryChild != 0 {
-				walk(e&^entryChild, depth+1)
+		at := word*4 + words*4
+		lines = append(lines, block{word / lineWords, (words*4 + values + lineValues - 1) / lineValues})
+		for i := range values {
+			if v := *mem.value(at + i); v&entryChild != 0 {
+				walk(v&^entryChild, depth+1)
 			} else {
-				groups[e] = true
+				groups[v] = true
 			}
 		}
 	}
 	walk(root, 0)
 	delete(groups, 0)
-	return words, entries, groups
+	return lines, groups
 }
 
-// lookupWords is xdp/lookup.h's lookup in Go.
-func lookupWords(mem *tableMemory, root uint32, addr netip.Addr) (group uint32) {
+// find is xdp/lookup.h's lookup in Go.
+func find(mem *tableMemory, root uint32, addr netip.Addr) (group uint32) {
+	if root == 0 {
+		return 0
+	}
 	b := addr.As4()
 	a := binary.BigEndian.Uint32(b[:])
-	at, best := root, uint32(0)
-	for _, l := range levels {
-		slot := a << l.from >> (32 - l.width)
-		w := mem.word(at + slot>>6)
-		if w.Bits == 0 {
-			return best
+	best, v := uint32(0), *mem.value(root*4 + a>>(32-rootBits))
+	for _, l := range levels[1:] {
+		if v&entryChild == 0 {
+			break
 		}
+		slot := a << l.from >> (32 - l.width)
+		w := mem.word(v&^entryChild + slot>>6)
 		if w.Dflt != 0 {
 			best = w.Dflt
 		}
-		e := *mem.entry(w.Base + uint32(bits.OnesCount64(w.Bits<<(63-slot&63))) - 1)
-		if e&entryChild == 0 {
-			if e != 0 {
-				return e
-			}
-			return best
-		}
-		at = e &^ entryChild
+		v = *mem.value(w.Base + uint32(bits.OnesCount64(w.Bits<<(63-slot&63))) - 1)
 	}
-	return best
+	if v == 0 {
+		return best
+	}
+	return v
 }

@@ -4,7 +4,7 @@
 #include "parse.h"
 
 /* stranger notes tags that nobody knows, so that "31 seen, 30 expected" can be said. */
-static __noinline int stranger(__u32 ifindex, __u16 stag, __u16 ctag)
+__noinline int stranger(__u32 ifindex, __u16 stag, __u16 ctag)
 {
 	struct class_key key = {.ifindex = ifindex, .stag = stag, .ctag = ctag};
 	__u64 *seen = bpf_map_lookup_elem(&strangers, &key), one = 1;
@@ -16,30 +16,25 @@ static __noinline int stranger(__u32 ifindex, __u16 stag, __u16 ctag)
 	return 0;
 }
 
-static __noinline int classify_miss(__u32 ifindex, __u16 stag, __u16 ctag)
+__noinline int classify_miss(__u32 ifindex, __u32 port, __u16 stag, __u16 ctag)
 {
-	struct class_key key = {.ifindex = ifindex, .stag = stag, .ctag = TAG_EXISTS};
-
 	stranger(ifindex, stag, ctag);
 	if (!stag && !ctag)
 		return DROP_TAG_MISSING;
 	if (stag)
-		return bpf_map_lookup_elem(&classes, &key) ? DROP_CTAG_UNKNOWN : DROP_STAG_UNKNOWN;
-	key.stag = ctag;
-	return bpf_map_lookup_elem(&classes, &key) ? DROP_CTAG_MISSING : DROP_CTAG_UNKNOWN;
+		return find(KEY_CLASS(port, stag, TAG_EXISTS)) ? DROP_CTAG_UNKNOWN : DROP_STAG_UNKNOWN;
+	return find(KEY_CLASS(port, ctag, TAG_EXISTS)) ? DROP_CTAG_MISSING : DROP_CTAG_UNKNOWN;
 }
 
 inline_ int classify(__u32 ifindex, struct frame *f)
 {
-	struct class_key key = {.ifindex = ifindex, .stag = VID(f->stag), .ctag = VID(f->ctag)};
-	__u32 *id = bpf_map_lookup_elem(&classes, &key);
+	__u32 stag = VID(f->stag), ctag = VID(f->ctag);
+	__u32 id = find(KEY_CLASS(f->port, stag, ctag));
 
-	if (!id && key.ctag) {
-		key.ctag = TAG_ANY;
-		id = bpf_map_lookup_elem(&classes, &key);
-	}
+	if (!id && ctag)
+		id = find(KEY_CLASS(f->port, stag, TAG_ANY));
 	if (!id)
-		return classify_miss(ifindex, VID(f->stag), VID(f->ctag));
-	f->in = *id;
+		return classify_miss(ifindex, f->port, stag, ctag);
+	f->in = id;
 	return DROP_NONE;
 }

@@ -24,7 +24,7 @@ inline_ void count_out(__u32 attachment, __u32 bytes)
 }
 
 /* drop ends a packet. Attachment 0 is the node. */
-static __noinline int drop(__u32 attachment, __u32 reason)
+__noinline int drop(__u32 attachment, __u32 reason)
 {
 	struct count *c = bpf_map_lookup_elem(&counts, &attachment);
 

@@ -76,21 +76,24 @@ inline_ int emit(struct xdp_md *ctx, struct frame *f, __u32 id, struct attachmen
 	return transmit(id, a->port, f->len);
 }
 
-/* send_back answers the sender, by the attachment and with the tags the frame came with. */
+/* send_back answers the sender, whose MAC was kept, by the attachment and with the tags the frame came with. */
 static __noinline int send_back(struct xdp_md *ctx, struct frame *f, struct attachment *a)
 {
-	__u16 dst[3];
-
-	mac_copy(dst, f->src);
-	return emit(ctx, f, f->in, a, dst, a->mac, a->stag, a->ctag);
+	return emit(ctx, f, f->in, a, f->src, a->mac, a->stag, a->ctag);
 }
 
 /* crossconnect carries the frame to the other end: addresses as they are, tags rewritten, the priority of the outermost tag kept. */
-inline_ int crossconnect(struct xdp_md *ctx, struct frame *f, struct attachment *a)
+__noinline int crossconnect(struct xdp_md *ctx, struct frame *f, struct attachment *a)
 {
-	struct attachment *out = bpf_map_lookup_elem(&attachments, &a->peer);
-	__u16 priority = PRIORITY(f->stag ? f->stag : f->ctag), stag, ctag;
+	__u16 priority, stag, ctag;
+	struct attachment *out;
+	__u32 peer;
 
+	if (!f || !a) /* the verifier takes nothing of a global function's arguments for granted */
+		return DROP_HEADROOM;
+	peer = a->peer;
+	priority = PRIORITY(f->stag ? f->stag : f->ctag);
+	out = bpf_map_lookup_elem(&attachments, &peer);
 	if (!out || !out->up)
 		return DROP_ATTACHMENT_DOWN;
 	if (!police(a->ingress, f->len + ETH_LEN))
@@ -98,11 +101,12 @@ inline_ int crossconnect(struct xdp_md *ctx, struct frame *f, struct attachment 
 	if (f->len > out->mtu)
 		return DROP_TOO_BIG_FRAME;
 	if (!police(out->egress, f->len + ETH_LEN))
-		return DONE(drop(a->peer, DROP_POLICED_OUT));
+		return DONE(drop(peer, DROP_POLICED_OUT));
 	stag = out->stag ? out->stag | priority : 0;
 	ctag = out->ctag ? out->ctag | priority : 0;
 	if (out->flags & ATT_ANYCTAG)
 		ctag = f->ctag;
-	f->hash = 0;
-	return DONE(emit(ctx, f, a->peer, out, f->dst, f->src, stag, ctag));
+	if (!keep_macs(ctx, f))
+		return DROP_HEADROOM;
+	return DONE(emit(ctx, f, peer, out, f->dst, f->src, stag, ctag));
 }

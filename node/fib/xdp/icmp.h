@@ -78,16 +78,22 @@ inline_ void icmp_sum(void *icmp, void *end)
 }
 
 /* icmp_error turns the frame into the error message and sends it back. The packet is still as it came. */
-static __noinline int icmp_error(struct xdp_md *ctx, struct frame *f, struct attachment *a, __u32 kind)
+__noinline int icmp_error(struct xdp_md *ctx, struct frame *f, struct attachment *a, __u32 kind)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct limits *l = bpf_map_lookup_elem(&limits, &f->in);
-	__u32 l3 = l3_of(f), quote = f->len < ICMP_QUOTE ? f->len & ~1 : ICMP_QUOTE;
-	struct ipv4 *ip = data + l3;
+	struct limits *l;
 	struct icmp *icmp;
+	struct ipv4 *ip;
+	__u32 l3, quote;
 	__be32 src, dst;
 
-	if ((void *)(ip + 1) > end || !l || icmp_forbidden(data, end, ip, f))
+	if (!f || !a)
+		return XDP_DROP;
+	l = bpf_map_lookup_elem(&limits, &f->in);
+	l3 = l3_of(f);
+	quote = f->len < ICMP_QUOTE ? f->len & ~1 : ICMP_QUOTE;
+	ip = data + l3;
+	if ((void *)(ip + 1) > end || !l || icmp_forbidden(data, end, ip, f) || !keep_macs(ctx, f))
 		return XDP_DROP;
 	dst = ip->src;
 	src = kind == 0x0303 ? ip->dst : a->address;
@@ -119,6 +125,8 @@ inline_ int echo(struct xdp_md *ctx, struct ipv4 *ip, struct icmp *icmp, struct 
 	__be32 src = ip->src;
 	__u32 sum;
 
+	if (!keep_macs(ctx, f))
+		return drop(f->in, DROP_HEADROOM);
 	sum = icmp->check + bpf_htons(0x0800);
 	icmp->check = sum + (sum >= 0xffff);
 	icmp->type = 0;

@@ -13,7 +13,7 @@ inline_ int martian(__be32 addr)
 }
 
 /* ipv4_sum adds a header with options. */
-static __noinline int options_sum(struct xdp_md *ctx, __u32 l3, __u32 head)
+__noinline int options_sum(struct xdp_md *ctx, __u32 l3, __u32 head)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u16 *w = data + (l3 & 0x7f);
@@ -98,16 +98,13 @@ inline_ int source_check(struct attachment *a, __u32 in, __be32 src)
 inline_ int ipv4_forward(struct xdp_md *ctx, struct ipv4 *ip, struct frame *f, struct group *g)
 {
 	struct path p = {};
-	__u32 seed = 0, zero = 0, sum;
-	struct settings *s = bpf_map_lookup_elem(&settings, &zero);
+	__u32 sum;
 	__be16 frag = ip->frag;
 	int why;
 
 	if (ip->ttl <= 1)
 		return DROP_TTL_EXPIRED;
-	if (s)
-		seed = s->seed;
-	f->hash = flow_hash(seed, ip->src, ip->dst, (__u32)f->sport << 16 | f->dport, ip->protocol);
+	f->hash = flow_hash(f->seed, ip->src, ip->dst, (__u32)f->sport << 16 | f->dport, ip->protocol);
 	why = choose(g, f->hash, ip->dst, &p);
 	if (why == DROP_NEIGHBOR_UNRESOLVED)
 		return unresolved(f, p.id, ip->dst);
@@ -186,7 +183,7 @@ inline_ int own6(struct frame *f, struct attachment *a, struct ipv6 *ip)
 }
 
 /* ipv6 serves sessions: neighbour discovery, BGP, BFD and pings of own addresses are punted, the rest is refused. */
-inline_ int ipv6(struct xdp_md *ctx, struct frame *f, struct attachment *a)
+inline_ int ipv6(struct xdp_md *ctx, struct frame *f, struct attachment *a, int group)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ipv6 *ip = data + l3_of(f);
@@ -205,7 +202,7 @@ inline_ int ipv6(struct xdp_md *ctx, struct frame *f, struct attachment *a)
 	type = *(__u8 *)l4;
 	if (ip->next == ICMPV6 && ip->hops == 255 && type >= 133 && type <= 137)
 		return punt(ctx, f, a);
-	if (mac_group(f->dst))
+	if (group)
 		return DROP_MAC_OTHER;
 	if ((is_control(ip->next, l4->src, l4->dst) || (ip->next == ICMPV6 && type >= 128)) && own6(f, a, ip))
 		return punt(ctx, f, a);

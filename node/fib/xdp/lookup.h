@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Station: lookup. Longest prefix match in the domain's table, strides 12-6-6-8, then the choice of a live path of the group.
  *
- *   domain.root -> 64 words --entry--> 1 word --entry--> 1 word --entry--> 4 words
- *                  12 bits              6                 6                 8
+ *   domain.root -> 4096 values -> 1 word, values -> 1 word, values -> 4 words, values
+ *                  12 bits        6                 6                 8
  */
 #pragma once
 #include "parse.h"
@@ -16,30 +16,35 @@ inline_ __u32 popcount(__u64 x)
 	return (x * 0x0101010101010101ull) >> 56;
 }
 
-/* step reads one slot; best becomes the node's default where it has one. */
+/* value_at reads the 32-bit word of an index. */
+inline_ __u32 value_at(__u32 at)
+{
+	__u32 index = at >> 2;
+	__u32 *values = bpf_map_lookup_elem(&words, &index);
+
+	return values ? values[at & 3] : 0;
+}
+
+/* step reads one slot of a node; best becomes the node's default where it has one. */
 inline_ __u32 step(__u32 node, __u32 slot, __u32 *best)
 {
-	__u32 index = node + (slot >> 6), at;
-	struct entry *e;
+	__u32 index = node + (slot >> 6);
 	struct word *w = bpf_map_lookup_elem(&words, &index);
 
 	if (!w)
 		return 0;
 	if (w->dflt)
 		*best = w->dflt;
-	at = w->base + popcount(w->bits << (63 - (slot & 63))) - 1;
-	index = at >> 4;
-	e = bpf_map_lookup_elem(&entries, &index);
-	return e ? e->slots[at & 15] : 0;
+	return value_at(w->base + popcount(w->bits << (63 - (slot & 63))) - 1);
 }
 
-/* lookup answers the group of the longest prefix, 0 for none. addr is in host order. */
+/* lookup answers the group of the longest prefix, 0 for none. root is a word index; addr is in host order. */
 inline_ __u32 lookup(__u32 root, __u32 addr)
 {
-	__u32 best = 0, e = step(root, addr >> 20, &best);
+	__u32 best = 0, e = value_at(root * 4 + (addr >> (32 - ROOT_BITS)));
 
 	if (!(e & ENTRY_CHILD))
-		goto leaf;
+		return e;
 	e = step(e & ~ENTRY_CHILD, (addr >> 14) & 63, &best);
 	if (!(e & ENTRY_CHILD))
 		goto leaf;
@@ -57,6 +62,8 @@ inline_ struct group *route(__u32 domain, __be32 addr)
 	__u32 index;
 
 	if (!d)
+		return 0;
+	if (!d->root)
 		return 0;
 	index = lookup(d->root, bpf_ntohl(addr));
 	if (!index)

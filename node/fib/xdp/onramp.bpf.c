@@ -9,36 +9,57 @@
 #include "classify.h"
 #include "ip.h"
 
+/* address_check answers 1 for the attachment's own MAC, 2 for a group's, 0 for another. */
+inline_ int address_check(struct xdp_md *ctx, struct frame *f, struct attachment *a)
+{
+	__u32 at = f->eth;
+	struct eth *eth;
+
+	asm volatile("" : "+r"(at));
+	eth = (void *)(long)ctx->data + (at & 0x3f);
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	if (mac_equal(eth->dst, a->mac))
+		return 1;
+	return mac_group(eth->dst) ? 2 : 0;
+}
+
 inline_ int receive(struct xdp_md *ctx, struct frame *f, struct attachment *a)
 {
+	int to;
+
 	if (a->flags & ATT_CROSSCONNECT)
 		return crossconnect(ctx, f, a);
-	if (!mac_equal(f->dst, a->mac) && !(mac_group(f->dst) && f->type != TYPE_IPV4))
+	to = address_check(ctx, f, a);
+	if (!to || (to == 2 && f->type == TYPE_IPV4))
 		return DROP_MAC_OTHER;
 	if (f->type == TYPE_IPV4)
 		return ipv4(ctx, f, a);
 	if (f->type == TYPE_IPV6)
-		return ipv6(ctx, f, a);
+		return ipv6(ctx, f, a, to == 2);
 	if (f->type == TYPE_ARP)
 		return punt(ctx, f, a);
 	return DROP_ETHERTYPE_UNKNOWN;
 }
 
-/* identify finds the attachment of a frame: a reason, or PASS_TO_KERNEL, or none. */
-inline_ int identify(struct xdp_md *ctx, struct frame *f)
+/* identify finds the attachment of a frame: a reason, or PASS_TO_KERNEL, or none. It is a global function, so that the verifier goes on
+ * from here with one state, not with one for each form of frame. */
+__noinline int identify(struct xdp_md *ctx, struct frame *f)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 ifindex = ctx->ingress_ifindex, zero = 0;
-	struct port *p = bpf_map_lookup_elem(&ports, &ifindex);
-	struct settings *s;
+	__u32 ifindex = ctx->ingress_ifindex;
+	struct port *p;
 	int why;
 
-	if (!p)
+	if (!f)
 		return DROP_PORT_UNKNOWN;
-	if (p->flags & PORT_UNDERLAY) {
-		s = bpf_map_lookup_elem(&settings, &zero);
-		return s && s->vtep ? decapsulate(data, end, s->vtep, f) : PASS_TO_KERNEL;
-	}
+	f->port = find(KEY_PORT(ifindex));
+	p = bpf_map_lookup_elem(&ports, &f->port);
+	if (!p || !f->port)
+		return DROP_PORT_UNKNOWN;
+	f->seed = p->seed;
+	if (p->flags & PORT_UNDERLAY)
+		return p->vtep ? decapsulate(data, end, p->vtep, f) : PASS_TO_KERNEL;
 	if ((why = parse_tags(data, end, p->tpid, f)))
 		return why;
 	f->len = span(data, end) - f->l3;
@@ -73,22 +94,22 @@ SEC("xdp")
 int onramp_punt(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 ifindex = ctx->ingress_ifindex, *id = bpf_map_lookup_elem(&punts, &ifindex);
+	__u32 id = find(KEY_PUNT(ctx->ingress_ifindex));
 	struct eth *eth = data;
 	struct attachment *a;
 	struct frame f = {};
 
 	if (!id)
 		return drop(0, DROP_PUNT_UNKNOWN);
-	a = bpf_map_lookup_elem(&attachments, id);
+	a = bpf_map_lookup_elem(&attachments, &id);
 	if (!a || (void *)(eth + 1) > end)
 		return drop(0, DROP_PUNT_UNKNOWN);
-	f.in = *id;
+	f.in = id;
 	f.l3 = ETH_LEN;
 	f.len = span(eth + 1, end);
 	f.type = eth->type;
-	mac_copy(f.dst, eth->dst);
-	mac_copy(f.src, eth->src);
+	if (!keep_macs(ctx, &f))
+		return drop(0, DROP_PUNT_UNKNOWN);
 	return emit(ctx, &f, f.in, a, f.dst, f.src, a->stag, a->ctag);
 }
 

@@ -41,11 +41,14 @@ struct frame {
 	__u32 in;         /* attachment */
 	__u32 l3;         /* offset of the L3 header from data */
 	__u32 len;        /* L3 bytes */
-	__u16 type;       /* EtherType after the tags, network order */
+	__u16 dst[4], src[4]; /* filled by keep_macs, where headers are about to be overwritten */
 	__u16 stag, ctag; /* as received, with priority bits; 0: none */
-	__u16 dst[3], src[3];
-	__be16 sport, dport; /* TCP and UDP, when not a fragment; else 0 */
+	__u16 type;       /* EtherType after the tags, network order */
 	__u16 head;       /* bytes of the IPv4 header */
+	__u32 eth;        /* offset of the Ethernet header that counts */
+	__u32 port;
+	__u32 seed;
+	__be16 sport, dport; /* TCP and UDP, when not a fragment; else 0 */
 	__u16 mtu;        /* of the next hop, when the packet is too big */
 	__u32 hash;       /* of the flow */
 };
@@ -76,21 +79,36 @@ inline_ __u32 span(const void *from, const void *to)
 	return n;
 }
 
+/* MACs move as 4 and 2 bytes, at any alignment but on the stack. */
 inline_ void mac_copy(__u16 *to, const __u16 *from)
 {
-	to[0] = from[0];
-	to[1] = from[1];
+	*(__u32 *)to = *(const __u32 *)from;
 	to[2] = from[2];
 }
 
 inline_ int mac_equal(const __u16 *a, const __u16 *b)
 {
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
+	return *(const __u32 *)a == *(const __u32 *)b && a[2] == b[2];
 }
 
 inline_ int mac_group(const __u16 *a)
 {
 	return *(const __u8 *)a & 1;
+}
+
+/* keep_macs saves the addresses before the head moves. */
+inline_ int keep_macs(struct xdp_md *ctx, struct frame *f)
+{
+	__u32 at = f->eth;
+	struct eth *eth;
+
+	asm volatile("" : "+r"(at));
+	eth = (void *)(long)ctx->data + (at & 0x3f);
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	mac_copy(f->dst, eth->dst);
+	mac_copy(f->src, eth->src);
+	return 1;
 }
 
 inline_ int is_tag(__u16 type)
@@ -117,8 +135,7 @@ inline_ int parse_tags(void *data, void *end, __u16 tpid, struct frame *f)
 
 	if ((void *)(eth + 1) > end)
 		return DROP_FRAME_TRUNCATED;
-	mac_copy(f->dst, eth->dst);
-	mac_copy(f->src, eth->src);
+	f->eth = 0;
 	f->type = eth->type;
 	f->stag = f->ctag = 0;
 	f->l3 = ETH_LEN;

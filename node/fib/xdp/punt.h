@@ -20,15 +20,20 @@ inline_ int is_control(__u8 protocol, __be16 sport, __be16 dport)
 	return protocol == UDP && (dport == BFD || dport == BFD_ECHO || dport == BFD_MULTIHOP);
 }
 
-static __noinline int punt(struct xdp_md *ctx, struct frame *f, struct attachment *a)
+__noinline int punt(struct xdp_md *ctx, struct frame *f, struct attachment *a)
 {
-	struct limits *l = bpf_map_lookup_elem(&limits, &f->in);
+	struct limits *l;
 	struct eth *eth;
 
+	if (!f || !a)
+		return DROP_HEADROOM;
+	l = bpf_map_lookup_elem(&limits, &f->in);
 	if (!a->punt || !l)
 		return DROP_PUNT_MISSING;
 	if (!conforms(&l->punt, clock(), PUNT_COST, PUNT_BURST))
 		return DROP_PUNT_LIMITED;
+	if (!keep_macs(ctx, f))
+		return DROP_HEADROOM;
 	if (f->l3 != ETH_LEN && bpf_xdp_adjust_head(ctx, (int)f->l3 - ETH_LEN))
 		return DROP_HEADROOM;
 	eth = (void *)(long)ctx->data;

@@ -10,7 +10,7 @@
 #include "drop.h"
 
 #define inline_ static __always_inline
-#define ABI 1
+#define ABI 2
 
 enum {
 	PORT_UNDERLAY = 1, /* VXLAN arrives here, the rest passes to the kernel */
@@ -20,6 +20,8 @@ struct port {
 	__u32 flags;
 	__u16 tpid; /* of the outer tag, network order */
 	__u16 pad;
+	__be32 vtep; /* of the node, on an underlay port; 0: none */
+	__u32 seed;  /* of the flow hash */
 };
 
 enum {
@@ -51,15 +53,10 @@ struct attachment { /* one cache line */
 	__u32 pad2;
 };
 
-struct underlay { /* the way to one remote VTEP */
-	__u16 mac[3]; /* of the remote, or of the router to it */
-	__u16 up;     /* in one word with the MAC */
-	__u16 own[3]; /* MAC of the port */
-	__u16 pad;
-	__u32 port;   /* slot in tx */
-	__be32 remote;
-	__be32 local;
-	__u32 pad2;
+struct underlay { /* the way to one remote VTEP; one cache line */
+	__u64 outer[7]; /* the 50 bytes of outer headers, without lengths, source port and VNI; the IP checksum is the sum without them */
+	__u32 port;     /* slot in tx */
+	__u32 up;
 };
 
 enum { GROUP_NONE, GROUP_FORWARD, GROUP_LOCAL, GROUP_UNREACHABLE };
@@ -90,29 +87,38 @@ struct domain {
 	__u32 pad;
 };
 
-/* 64 slots of a table node, run-length compressed: bit i is set where slot i differs from slot i-1; bit 0 always. The value of a
- * slot is entries[base + number of bits up to the slot - 1]. */
+/* 64 slots of a table node below the root, run-length compressed: bit i is set where slot i differs from slot i-1; bit 0 always. The
+ * value of a slot is the 32-bit word of index base + number of bits up to the slot - 1, in the same memory, most often the same line. */
 struct word {
 	__u64 bits;
 	__u32 base;
 	__u32 dflt; /* what a shorter prefix of the parent says; 0: nothing */
 };
 
+#define ROOT_BITS 12
 #define ENTRY_CHILD 0x80000000u /* the rest is a word index; else a group, 0 none */
 
-struct entry { /* sixteen a value, because the kernel rounds values up to 8 bytes */
-	__u32 slots[16];
+/* One slot of the table of keys: a hash table in mapped memory, four slots a bucket and cache line. */
+struct slot {
+	__u64 key; /* 0: free */
+	__u32 value;
+	__u32 pad;
 };
+
+#define BUCKET 4
+#define PROBES 4 /* buckets that may hold a key, one after the other */
 
 struct policer {
 	__u64 full;  /* when the bucket will be full again, in 1/64 ns (GCRA) */
 	__u64 cost;  /* 1/64 ns a byte, times 65536 */
 	__u64 burst; /* 1/64 ns */
-	__u64 pad[5];
+	__u64 ahead; /* bytes a CPU may take at once; 0: what a packet needs */
+	__u64 pad[4];
 };
 
 struct policed {
 	__u64 passed_packets, passed_bytes, dropped_packets, dropped_bytes;
+	__u64 credit; /* bytes this CPU took from the bucket ahead */
 };
 
 struct count { /* per attachment; id 0 is the node itself */
@@ -126,23 +132,21 @@ struct limits { /* per attachment, as policer.full */
 
 struct settings {
 	__u32 abi;
-	__be32 vtep;
-	__u32 seed; /* of the flow hash */
 	__u32 pad;
 };
 
-struct class_key {
+struct class_key { /* of strangers */
 	__u32 ifindex;
 	__u16 stag, ctag;
 };
 
-#define TAG_ANY 0xffff   /* class_key.ctag: any inner tag */
-#define TAG_EXISTS 0xfffe /* class_key.ctag: some attachment has this outer tag */
-
-struct tunnel_key {
-	__u32 vni;
-	__be32 remote; /* 0: some attachment has this VNI */
-};
+/* Keys: the kind in the top byte. */
+#define KEY_PORT(ifindex_) (1ull << 56 | (ifindex_))                                  /* id in ports */
+#define KEY_CLASS(port_, s_, c_) (2ull << 56 | (__u64)(port_) << 32 | (__u32)(s_) << 16 | (c_)) /* attachment */
+#define KEY_TUNNEL(vni_, remote_) (3ull << 56 | (__u64)(vni_) << 32 | (remote_))      /* attachment; remote in network order */
+#define KEY_PUNT(ifindex_) (4ull << 56 | (ifindex_))                                  /* attachment */
+#define TAG_ANY 0xffff    /* C-tag: any */
+#define TAG_EXISTS 0xfffe /* C-tag: some attachment has this S-tag */
 
 struct host_key {
 	__u32 attachment;
@@ -182,18 +186,15 @@ struct miss { /* a neighbour that somebody should resolve */
 #define KEYED(name_, key_, value_) TABLE(name_, BPF_MAP_TYPE_HASH, key_, value_, BPF_F_NO_PREALLOC)
 
 MAPPED(settings, struct settings);
+MAPPED(ports, struct port);
+MAPPED(keys, struct slot);
 MAPPED(attachments, struct attachment);
 MAPPED(underlays, struct underlay);
 MAPPED(domains, struct domain);
 MAPPED(words, struct word);
-MAPPED(entries, struct entry);
 MAPPED(groups, struct group);
 MAPPED(adjacencies, struct adjacency);
 MAPPED(policers, struct policer);
-KEYED(ports, __u32, struct port);
-KEYED(classes, struct class_key, __u32);
-KEYED(tunnels, struct tunnel_key, __u32);
-KEYED(punts, __u32, __u32);
 KEYED(hosts, struct host_key, __u32);
 KEYED(locals6, struct local6_key, __u32);
 KEYED(names, struct name_key, struct name);
@@ -208,3 +209,36 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } misses SEC(".maps");
+
+volatile const __u32 key_buckets = 64; /* a power of two; set by the loader */
+
+inline_ __u32 bucket_of(__u64 key)
+{
+	return (__u32)((key * 0x9e3779b97f4a7c15ull) >> 32) & (key_buckets - 1);
+}
+
+/* find_more looks through all places that a key may have. */
+__noinline __u32 find_more(__u64 key)
+{
+	__u32 first = bucket_of(key) * BUCKET, i, index;
+	struct slot *s;
+
+	for (i = 1; i < PROBES * BUCKET; i++) {
+		index = (first + i) & (key_buckets * BUCKET - 1);
+		s = bpf_map_lookup_elem(&keys, &index);
+		if (s && s->key == key)
+			return s->value;
+	}
+	return 0;
+}
+
+/* find answers a key's value, 0 for none. Most keys are in the first slot of their bucket. */
+inline_ __u32 find(__u64 key)
+{
+	__u32 index = bucket_of(key) * BUCKET;
+	struct slot *s = bpf_map_lookup_elem(&keys, &index);
+
+	if (s && s->key == key)
+		return s->value;
+	return find_more(key);
+}

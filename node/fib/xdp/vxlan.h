@@ -52,8 +52,7 @@ inline_ __u16 header_sum(const void *ip)
 inline_ int decapsulate(void *data, void *end, __be32 vtep, struct frame *f)
 {
 	struct outer o = outer_at(data);
-	struct tunnel_key key = {};
-	__u32 *id, room, len;
+	__u32 vni, room, len;
 
 	if (data + ETH_LEN + 28 > end || o.eth->type != TYPE_IPV4 || o.ip->vihl != 0x45)
 		return PASS_TO_KERNEL;
@@ -72,44 +71,32 @@ inline_ int decapsulate(void *data, void *end, __be32 vtep, struct frame *f)
 	if (!(o.vxlan->flags & VXLAN_FLAG_VNI))
 		return DROP_VXLAN_FLAGS;
 
-	key.vni = bpf_ntohl(o.vxlan->vni) >> 8;
-	key.remote = o.ip->src;
-	id = bpf_map_lookup_elem(&tunnels, &key);
-	if (!id) {
-		key.remote = 0;
-		return bpf_map_lookup_elem(&tunnels, &key) ? DROP_VTEP_UNKNOWN : DROP_VNI_UNKNOWN;
-	}
-	f->in = *id;
+	vni = bpf_ntohl(o.vxlan->vni) >> 8;
+	f->in = find(KEY_TUNNEL(vni, o.ip->src));
+	if (!f->in)
+		return find(KEY_TUNNEL(vni, 0)) ? DROP_VTEP_UNKNOWN : DROP_VNI_UNKNOWN;
 	f->stag = f->ctag = 0;
-	mac_copy(f->dst, o.inner->dst);
-	mac_copy(f->src, o.inner->src);
+	f->eth = OUTER_LEN;
 	f->type = o.inner->type;
 	f->l3 = OUTER_LEN + ETH_LEN;
 	f->len = len - (OUTER_LEN - ETH_LEN) - ETH_LEN;
 	return is_tag(f->type) ? DROP_INNER_TAGGED : DROP_NONE;
 }
 
-/* encapsulate fills the outer headers and all of the inner Ethernet header but its type. len is L3 bytes. */
+/* encapsulate copies the outer headers to this remote and fills what differs by packet. len is L3 bytes. */
 inline_ void encapsulate(struct outer o, const struct underlay *u, __u32 vni, __u32 hash, __u32 len)
 {
-	mac_copy(o.eth->dst, u->mac);
-	mac_copy(o.eth->src, u->own);
-	o.eth->type = TYPE_IPV4;
-	o.ip->vihl = 0x45;
-	o.ip->tos = 0;
+	__u64 *to = (void *)o.eth;
+
+	to[0] = u->outer[0];
+	to[1] = u->outer[1];
+	to[2] = u->outer[2];
+	to[3] = u->outer[3];
+	to[4] = u->outer[4];
+	to[5] = u->outer[5];
 	o.ip->len = bpf_htons(len + ETH_LEN + 36);
-	o.ip->id = 0;
-	o.ip->frag = FRAG_DF;
-	o.ip->ttl = 64;
-	o.ip->protocol = UDP;
-	o.ip->check = 0;
-	o.ip->src = u->local;
-	o.ip->dst = u->remote;
-	o.ip->check = ~header_sum(o.ip);
+	o.ip->check = ~fold((__u64)o.ip->check + o.ip->len);
 	o.udp->src = bpf_htons(0xc000 | (hash & 0x3fff)); /* RFC 7348 section 5: 49152-65535 by flow */
-	o.udp->dst = VXLAN_PORT;
 	o.udp->len = bpf_htons(len + ETH_LEN + 16);
-	o.udp->check = 0;
-	o.vxlan->flags = VXLAN_FLAG_VNI;
 	o.vxlan->vni = bpf_htonl(vni << 8);
 }
