@@ -39,7 +39,7 @@ Start here:  onramp lab up labs/first-circuit.yaml`,
 		&cobra.Group{ID: "run", Title: "Run the parts:"},
 		&cobra.Group{ID: "cloud", Title: "Use the service (each noun has verbs):"},
 	)
-	root.AddCommand(serverCommand(), labCommand(), versionCommand())
+	root.AddCommand(serverCommand(), labCommand(), versionCommand(), bfdCommand())
 	root.AddCommand(nouns()...)
 	return root
 }

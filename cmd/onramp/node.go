@@ -84,7 +84,12 @@ func (o *nodeFlags) serve(ctx context.Context, link *plan.Client, options fib.Op
 	if err != nil {
 		return err
 	}
-	a, err := node.New(node.Config{Name: o.name, Link: link, StateDir: o.state, FIB: f, Continued: continued, Logger: logger})
+	self, err := os.Executable()
+	if err != nil {
+		return errors.Join(fmt.Errorf("find this program: %w", err), f.Close())
+	}
+	a, err := node.New(node.Config{Name: o.name, Link: link, StateDir: o.state, FIB: f, Continued: continued, BFD: []string{self, "bfd"},
+		Logger: logger})
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
