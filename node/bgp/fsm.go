@@ -114,12 +114,14 @@ type link struct {
 	holdAt    time.Time // zero: no limit
 	keepAt    time.Time // zero: no keepalives
 	keepEvery time.Duration
+	waitTill  time.Time // confirmed by the peer, but the other connection is to be preferred if its OPEN comes until then
 }
 
 const (
 	openHold      = 4 * time.Minute  // patience for the peer's OPEN (RFC 4271 §8.2.2)
 	stableAfter   = 30 * time.Second // a session that lived so long clears the failures before it
 	maxBackoff    = time.Minute
+	collisionTime = 2 * time.Second // patience for the OPEN on the connection that wins a collision
 	staleTime     = 6 * time.Minute // patience for the End-of-RIB of a peer that came back
 	maxEvents     = 32
 	defaultIdle   = time.Minute
@@ -217,6 +219,9 @@ func (f *FSM) received(in Input, now time.Time) {
 	case InKeepalive:
 		f.keptAlive(in.Link, now)
 	case InUpdate, InRefresh:
+		if l.state == OpenConfirm && !l.waitTill.IsZero() {
+			f.establish(in.Link, now) // the peer has decided
+		}
 		if l.state != Established {
 			f.unexpected(in.Link, map[InputKind]string{InUpdate: "UPDATE", InRefresh: "ROUTE-REFRESH"}[in.Kind], now)
 			return
@@ -232,7 +237,7 @@ func (f *FSM) received(in Input, now time.Time) {
 func (f *FSM) Next() time.Time {
 	var next time.Time
 	for _, t := range [...]time.Time{f.retryAt, f.idleTill, f.keptTill,
-		f.links[0].holdAt, f.links[0].keepAt, f.links[1].holdAt, f.links[1].keepAt} {
+		f.links[0].holdAt, f.links[0].keepAt, f.links[0].waitTill, f.links[1].holdAt, f.links[1].keepAt, f.links[1].waitTill} {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -273,6 +278,11 @@ func (f *FSM) act(a Action) { f.acts = append(f.acts, a) }
 
 // settle recomputes the session's state after something changed and records the transition.
 func (f *FSM) settle(cause string, now time.Time) {
+	for id := range f.links {
+		if !f.links[id].waitTill.IsZero() && f.links[1-id].state < OpenSent {
+			f.establish(LinkID(id), now) // what it waited for is gone
+		}
+	}
 	state := Idle
 	switch best := max(f.links[Outgoing].state, f.links[Incoming].state); {
 	case best >= Connect:
@@ -462,7 +472,7 @@ func (f *FSM) accepted(now time.Time) {
 	case !f.wanted || !f.idleTill.IsZero():
 		f.act(Action{Kind: ActRefuse, Link: Incoming})
 		return
-	case up != nil && up.open.Restart != nil && len(up.open.Restart.Families) > 0:
+	case up != nil && up.open.Restart != nil && len(up.open.Restart.Families) > 0 && now.Sub(f.since) >= collisionTime:
 		f.lost("the peer connected anew", nil, now) // RFC 4724 §5: it restarted and the old connection is dead
 	case up != nil:
 		n := notify(CodeCease, CeaseCollision, nil, "the session is established already")
@@ -494,10 +504,11 @@ func (f *FSM) offer() *Open {
 		FourByteAS: true, Refresh: true, ExtendedMessage: true, Restart: r}
 }
 
-// higherID reports whether this side's outgoing connection wins a collision (RFC 4271 §6.8, RFC 6286 §2.3 for equal identifiers).
-func (f *FSM) higherID(peer netip.Addr) bool {
-	if f.cfg.RouterID != peer {
-		return peer.Less(f.cfg.RouterID)
+// winner is the connection that stays in a collision with the peer of that identifier: the one made by the side whose identifier is higher
+// (RFC 4271 §6.8), or whose ASN is where they are equal (RFC 6286 §2.3).
+func (f *FSM) winner(peer netip.Addr) LinkID {
+	if peer.Less(f.cfg.RouterID) || peer == f.cfg.RouterID && f.cfg.LocalAS > f.cfg.PeerAS {
+		return Outgoing
 	}
-	return f.cfg.LocalAS > f.cfg.PeerAS
+	return Incoming
 }

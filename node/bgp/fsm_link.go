@@ -40,10 +40,7 @@ func (f *FSM) opened(id LinkID, o *Open, now time.Time) {
 // collide closes one of two connections whose OPENs both came, and reports whether it was the new one, id. The connection made by the side
 // with the higher identifier stays (RFC 4271 §6.8).
 func (f *FSM) collide(id, other LinkID, o *Open, now time.Time) (lost bool) {
-	loser := Outgoing
-	if f.higherID(o.ID) {
-		loser = Incoming
-	}
+	loser := Outgoing + Incoming - f.winner(o.ID)
 	f.drop(loser, notify(CodeCease, CeaseCollision, nil, "the other connection was kept"), Down{}, now)
 	return loser == id
 }
@@ -93,6 +90,10 @@ func (f *FSM) keptAlive(id LinkID, now time.Time) {
 		l.heard(now)
 	case OpenConfirm:
 		l.heard(now)
+		if other := Outgoing + Incoming - id; f.links[other].state == OpenSent && f.winner(l.peer.ID) == other {
+			l.waitTill = now.Add(collisionTime) // else each side could close the connection that the other keeps
+			return
+		}
 		f.establish(id, now)
 	default:
 		f.unexpected(id, "KEEPALIVE", now)
@@ -101,7 +102,7 @@ func (f *FSM) keptAlive(id LinkID, now time.Time) {
 
 func (f *FSM) establish(id LinkID, now time.Time) {
 	l := &f.links[id]
-	l.state = Established
+	l.state, l.waitTill = Established, time.Time{}
 	f.drop(Outgoing+Incoming-id, notify(CodeCease, CeaseCollision, nil, "the other connection was established"), Down{}, now)
 	f.retryAt, f.wasUp = time.Time{}, true
 	f.act(Action{Kind: ActUp, Link: id, Peer: l.peer})
@@ -282,6 +283,9 @@ func (f *FSM) timers(now time.Time) {
 		if due(l.holdAt) {
 			f.fail(LinkID(id), notify(codeHold, 0, nil, "nothing heard for %s", f.patience(l)), now)
 			continue
+		}
+		if due(l.waitTill) {
+			f.establish(LinkID(id), now)
 		}
 		if due(l.keepAt) {
 			l.keepAt = now.Add(f.jitter(l.keepEvery))

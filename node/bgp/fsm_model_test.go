@@ -233,21 +233,39 @@ func (d *duo) advance() {
 	}
 }
 
+// TestTwoMachinesAgreeAtOnce: without faults the first attempt succeeds, whoever connects and in whatever order things arrive.
+func TestTwoMachinesAgreeAtOnce(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		d := newDuo(rt)
+		for d.deliver() {
+		}
+		d.settled()
+		if d.sides[0].ups != 1 || d.sides[1].ups != 1 {
+			rt.Fatalf("a %+v\nb %+v", d.sides[0].fsm.events, d.sides[1].fsm.events)
+		}
+	})
+}
+
+func newDuo(rt *rapid.T) *duo {
+	ca, cb := testConfig(), testConfig()
+	cb.LocalAS, cb.PeerAS, cb.RouterID = ca.PeerAS, ca.LocalAS, addr(rapid.SampledFrom([]string{"10.0.0.2", "9.9.9.9", "10.0.0.1"}).Draw(rt, "id"))
+	ca.Passive = rapid.Bool().Draw(rt, "passive")
+	if rapid.Bool().Draw(rt, "graceful") {
+		ca.RestartTime, cb.RestartTime = time.Minute, time.Minute
+	}
+	d := &duo{t: rt, now: t0, rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))}
+	for i, c := range []Config{ca, cb} {
+		d.sides[i] = &duoSide{fsm: NewFSM(c, d.rand, t0)}
+		d.step(i, Input{Kind: InStart})
+	}
+	return d
+}
+
 // TestTwoMachinesAgree runs two machines against each other in random order, with connections that break at random for a while. Then they
 // must come up on one and the same connection, and stay.
 func TestTwoMachinesAgree(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		ca, cb := testConfig(), testConfig()
-		cb.LocalAS, cb.PeerAS, cb.RouterID = ca.PeerAS, ca.LocalAS, addr(rapid.SampledFrom([]string{"10.0.0.2", "9.9.9.9", "10.0.0.1"}).Draw(rt, "id"))
-		ca.Passive = rapid.Bool().Draw(rt, "passive")
-		if rapid.Bool().Draw(rt, "graceful") {
-			ca.RestartTime, cb.RestartTime = time.Minute, time.Minute
-		}
-		d := &duo{t: rt, now: t0, rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))}
-		for i, c := range []Config{ca, cb} {
-			d.sides[i] = &duoSide{fsm: NewFSM(c, d.rand, t0)}
-			d.step(i, Input{Kind: InStart})
-		}
+		d := newDuo(rt)
 		for range rapid.IntRange(0, 200).Draw(rt, "faulty steps") {
 			switch n := d.rand.IntN(10); {
 			case n == 0 && len(d.pipes) > 0:

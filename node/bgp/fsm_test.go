@@ -358,6 +358,10 @@ func TestHoldTimeNegotiated(t *testing.T) {
 		if tc.hold == 0 && !f.Next().IsZero() {
 			t.Errorf("hold 0, yet something is due at %s", f.Next())
 		}
+		f.Step(Input{Kind: InKeepalive}, t0.Add(time.Second))
+		if h := f.links[Outgoing].holdAt; tc.hold > 0 && !h.Equal(t0.Add(time.Second+tc.hold)) {
+			t.Errorf("hold timer at %s after a KEEPALIVE", h)
+		}
 		if k := l.keepAt.Sub(t0); tc.hold > 0 && (k > tc.keep || k < tc.keep*3/4) {
 			t.Errorf("keepalive after %s, want 0.75 to 1 of %s", k, tc.keep)
 		}
@@ -387,6 +391,47 @@ func TestCollision(t *testing.T) {
 		got := describe(f.Step(Input{Kind: InOpen, Link: Outgoing + Incoming - tc.first, Open: o}, t0))
 		if got != tc.want || f.State() != OpenConfirm {
 			t.Errorf("peer %s, first OPEN on %d: %s in %s, want %s", tc.id, tc.first, got, f.State(), tc.want)
+		}
+	}
+}
+
+// TestConfirmedLate: the KEEPALIVE that establishes counts for the hold timer too, and a retry that was planned meanwhile is not made.
+func TestConfirmedLate(t *testing.T) {
+	f := NewFSM(testConfig(), testRand(), t0)
+	for _, in := range []Input{{Kind: InStart}, {Kind: InAccepted}, {Kind: InOpen, Link: Incoming, Open: peerOpen()}, {Kind: InDialFailed, Err: errors.New("refused")}} {
+		f.Step(in, t0)
+	}
+	f.Step(Input{Kind: InKeepalive, Link: Incoming}, t0.Add(2*time.Second))
+	if h := f.links[Incoming].holdAt; !h.Equal(t0.Add(92 * time.Second)) {
+		t.Errorf("hold timer at %s", h)
+	}
+	if got := describe(f.Step(Input{Kind: InTimer}, t0.Add(20*time.Second))); got != "" || f.State() != Established {
+		t.Errorf("%s: %q", f.State(), got)
+	}
+}
+
+// TestConfirmedLoserWaits: a connection that would lose a collision is not established while the winner may still come.
+func TestConfirmedLoserWaits(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		in   Input
+		want string
+		at   time.Duration
+	}{
+		{"the winner's OPEN comes", Input{Kind: InOpen, Link: Incoming, Open: peerOpen()}, "close:out:6/7 keepalive:in", 0},
+		{"the winner closes", Input{Kind: InClosed, Link: Incoming}, "close:in up:out", 0},
+		{"the peer goes on", Input{Kind: InUpdate, Link: Outgoing}, "close:in:6/7 up:out deliver", 0},
+		{"nothing comes", Input{Kind: InTimer}, "close:in:6/7 up:out", collisionTime},
+	} {
+		f := NewFSM(testConfig(), testRand(), t0)
+		for _, in := range []Input{{Kind: InStart}, {Kind: InDialed}, {Kind: InAccepted}, {Kind: InOpen, Open: peerOpen()}, {Kind: InKeepalive}} {
+			f.Step(in, t0)
+		}
+		if f.State() != OpenConfirm {
+			t.Fatalf("%s: %s before", tc.name, f.State())
+		}
+		if got := describe(f.Step(tc.in, t0.Add(tc.at))); got != tc.want {
+			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
 		}
 	}
 }

@@ -58,19 +58,20 @@ func (s *Session) message(c *conn, kind uint8, body []byte) {
 }
 
 // delivers feeds the machine a message that counts only in Established.
-func (s *Session) delivers(in Input) bool {
+func (s *Session) delivers(in Input) (ok bool) {
 	s.mu.Lock()
 	acts := s.fsm.Step(in, time.Now())
-	if len(acts) == 1 && acts[0].Kind == ActDeliver {
+	if len(acts) == 1 && acts[0].Kind == ActDeliver { // no need to copy
 		s.mu.Unlock()
 		return true
 	}
 	acts = append([]Action(nil), acts...)
 	s.mu.Unlock()
 	for i := range acts {
+		ok = ok || acts[i].Kind == ActDeliver
 		s.do(&acts[i])
 	}
-	return false
+	return ok
 }
 
 // update decodes an UPDATE and hands it to the handler, one family at a time.

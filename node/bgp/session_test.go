@@ -630,6 +630,7 @@ func TestSessionHelper(t *testing.T) {
 		if len(s.rec.eors) != 0 || len(s.rec.routes) != 5 {
 			t.Errorf("swept too early: %d routes", len(s.rec.routes))
 		}
+		time.Sleep(collisionTime)
 		q := s.connect() // connected anew while Established: the old connection is dead
 		synctest.Wait()
 		if len(s.rec.downs) != 2 || !s.rec.downs[1].Keep {
