@@ -253,6 +253,8 @@ func (l *Lab) garbageOnce(ctx context.Context, g GarbageStep, noise *rand.Rand) 
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused", nil
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return "unreachable", nil
 	case errors.Is(err, os.ErrDeadlineExceeded), err != nil && os.IsTimeout(err):
 		return "unanswered", nil
 	case err != nil:
