@@ -6,6 +6,10 @@ SHELL := /bin/bash
 LAB ?= labs/first-circuit.yaml
 # Programs the tests and labs use, with the Debian package of each.
 PROGRAMS := bird:bird2 vtysh:frr ip:iproute2 iperf3:iperf3 tcpdump:tcpdump ethtool:ethtool ping:iputils-ping traceroute:traceroute ps:procps
+# The race detector links with a C compiler.
+COMPILER := gcc:gcc gcc:libc6-dev
+# A tree that git does not trust (another owner's) has no revision to stamp.
+VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 export PATH := $(PATH):/usr/sbin:/sbin:/usr/local/go/bin
 
 help: ## list the targets
@@ -15,7 +19,7 @@ deps: ## install what is missing from Debian's packages (as root)
 	@scripts/deps $(PROGRAMS)
 
 build: ## build bin/onramp
-	go build -o bin/onramp ./cmd/onramp
+	go build $(VCS) -o bin/onramp ./cmd/onramp
 
 lab: deps build ## bring up LAB (labs/first-circuit.yaml) and keep it until Ctrl-C
 	bin/onramp lab up $(LAB)
@@ -24,6 +28,7 @@ labs: deps build ## run every lab in labs/ to its end, one after the other
 	@scripts/labs
 
 test: deps build ## everything: vet, unit, repository and story tests, then the labs
+	@scripts/deps $(COMPILER)
 	@scripts/test
 
 test-race: ## the tests of every package under the race detector (slow)

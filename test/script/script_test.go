@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -28,6 +29,7 @@ var update = flag.Bool("update", false, "rewrite the golden tables of the script
 //
 //	onramp ARGUMENTS…           the command line; keys and other random ids are masked in its output
 //	capture NAME REGEXP         the first group of the regexp in the last command's unmasked output becomes the variable NAME
+//	keyfile SECRET              writes $WORK/key
 //	until REGEXP ARGUMENTS…     the command line again and again, until its output matches
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("*.txtar")
@@ -41,7 +43,7 @@ func TestStories(t *testing.T) {
 			s := &stage{profiles: w.Profiles}
 			testscript.Run(t, testscript.Params{
 				Files: []string{file}, UpdateScripts: *update,
-				Cmds: map[string]func(*testscript.TestScript, bool, []string){"onramp": s.onramp, "capture": s.capture, "until": s.until},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){"onramp": s.onramp, "capture": s.capture, "until": s.until, "keyfile": keyfile},
 			})
 		})
 	}
@@ -91,6 +93,14 @@ func (s *stage) capture(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%q does not match once with one group in:\n%s", args[1], s.last)
 	}
 	ts.Setenv(args[0], m[1])
+}
+
+// keyfile writes a secret into $WORK/key.
+func keyfile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: keyfile SECRET")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("key"), []byte(args[0]+"\n"), 0o600))
 }
 
 // until repeats a command line until its output matches, for what becomes true soon.

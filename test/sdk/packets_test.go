@@ -90,7 +90,7 @@ func TestOverPackets(t *testing.T) {
 func build(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "onramp")
-	if out, err := exec.Command("go", "build", "-o", bin, "onramp/cmd/onramp").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", bin, "onramp/cmd/onramp").CombinedOutput(); err != nil {
 		t.Fatalf("build onramp: %v\n%s", err, out)
 	}
 	return bin
