@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"onramp/node/bfd"
 	"onramp/node/fib"
 	"onramp/plan"
 )
@@ -26,7 +27,18 @@ func ip(s string) netip.Addr    { return netip.MustParseAddr(s) }
 // helperDir makes this test binary run as a node agent in its namespace, with files in the directory as its control.
 const helperDir = "ORNODE_HELPER_DIR"
 
+// bfdHelper makes it serve BFD at the socket that its last argument names.
+const bfdHelper = "ORNODE_BFD"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(bfdHelper) != "" {
+		d := bfd.Daemon{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		if err := d.Serve(context.Background(), os.Args[len(os.Args)-1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if dir := os.Getenv(helperDir); dir != "" {
 		if err := runHelper(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -46,6 +58,7 @@ func runHelper(dir string) error {
 	}
 	link := &fileLink{dir: dir}
 	a, err := New(Config{Name: filepath.Base(dir), Link: link, StateDir: filepath.Join(dir, "state"), FIB: f, Continued: continued,
+		BFD:    []string{"/usr/bin/env", bfdHelper + "=1", os.Args[0]},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		return err
@@ -305,4 +318,13 @@ protocol bgp edge {
   ipv4 { import all; export where proto = "own"; };
 }
 `, id, statics, local, peer, password)
+}
+
+// processor is the time the processor spent on this process; on a busy machine it means more than a clock.
+func processor() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
