@@ -18,6 +18,14 @@ const (
 	multiPath         = 8                // two links of four circuits
 )
 
+// The paths of all sessions are watched with the service's own timers; a customer's router joins in or not.
+const (
+	bfdInterval   = 300 * time.Millisecond
+	bfdMultiplier = 3
+)
+
+func watched() *plan.BFD { return &plan.BFD{Interval: bfdInterval, Multiplier: bfdMultiplier} }
+
 // CircuitPath is where one link of a circuit's private peering is: everything needed to find it in a plan or a report.
 type CircuitPath struct {
 	Path       string // PathPrimary or PathSecondary
@@ -132,7 +140,7 @@ func (b *builder) edge(c *resource.Circuit, p *resource.Peering, at CircuitPath,
 	n.Sessions = append(n.Sessions, plan.Session{
 		Name: at.Session, Attachment: at.Attachment, LocalAddr: at.Edge, PeerAddr: at.Customer, LocalAS: resource.ASN, PeerAS: p.PeerASN,
 		Key: key, Enabled: p.Enabled, Keepalive: customerKeepalive, HoldTime: customerHoldTime, RestartTime: customerRestart,
-		MaxPrefixes: resource.MaxPrefixes(c.Tier), IdleAfterLimit: limitPause,
+		MaxPrefixes: resource.MaxPrefixes(c.Tier), IdleAfterLimit: limitPause, BFD: watched(),
 		Import: plan.Import{Class: classCustomer, StripCommunities: true},
 		Export: plan.Export{Classes: []string{classNetwork, classTransit}, RemoveAS: []uint32{resource.GatewayASN}},
 	})

@@ -159,7 +159,7 @@ func (b *builder) tunnelEnd(c *resource.Connection, node, other, domain, attachm
 	})
 	n.Sessions = append(n.Sessions, plan.Session{
 		Name: session4(attachment), Attachment: attachment, LocalAddr: own, PeerAddr: peer, Enabled: true,
-		Keepalive: fabricKeepalive, HoldTime: fabricHoldTime, RestartTime: fabricRestart,
+		Keepalive: fabricKeepalive, HoldTime: fabricHoldTime, RestartTime: fabricRestart, BFD: watched(),
 	})
 	return &n.Sessions[len(n.Sessions)-1]
 }

@@ -113,7 +113,7 @@ func (v *networkPlan) session(node, other string) *plan.Session {
 	n := v.b.nodes[node]
 	n.Sessions = append(n.Sessions, plan.Session{
 		Name: session4(attachment), Attachment: attachment, LocalAddr: own, PeerAddr: peer, LocalAS: resource.GatewayASN,
-		PeerAS: resource.GatewayASN, Enabled: true, Keepalive: fabricKeepalive, HoldTime: fabricHoldTime, RestartTime: fabricRestart,
+		PeerAS: resource.GatewayASN, Enabled: true, Keepalive: fabricKeepalive, HoldTime: fabricHoldTime, RestartTime: fabricRestart, BFD: watched(),
 	})
 	return &n.Sessions[len(n.Sessions)-1]
 }
