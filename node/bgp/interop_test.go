@@ -177,13 +177,13 @@ type side struct {
 // speak starts a session towards the router, dialing and listening unless c is passive.
 func speak(t *testing.T, c Config, key string, onUp func(s *Session, p Peer)) *side {
 	t.Helper()
-	o := TCPOptions{Device: "orbgp0", Local: netip.AddrPortFrom(c.LocalAddr, 0), Remote: netip.AddrPortFrom(c.PeerAddr, 0), Key: key, TTL: 1}
+	o := tcpOptions{Device: "orbgp0", Local: netip.AddrPortFrom(c.LocalAddr, 0), Remote: netip.AddrPortFrom(c.PeerAddr, 0), Key: key}
 	rec := newRecorder()
-	s := NewSession(c, dialFunc(func(ctx context.Context) (net.Conn, error) { return DialTCP(ctx, o) }), rec, testRand())
+	s := NewSession(c, dialFunc(func(ctx context.Context) (net.Conn, error) { return dialTCP(ctx, o) }), rec, testRand())
 	if onUp != nil {
 		rec.onUp = func(p Peer) { onUp(s, p) }
 	}
-	l, err := ListenTCP(t.Context(), o)
+	l, err := listenTCP(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

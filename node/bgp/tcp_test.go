@@ -11,21 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TCPOptions say where a connection to a peer comes from and how it is secured.
-type TCPOptions struct {
+// tcpOptions say where a connection to a peer comes from and how it is secured.
+type tcpOptions struct {
 	Device string         // bound to this interface, which makes equal addresses on other interfaces distinct; "": not bound
 	Local  netip.AddrPort // port 0: any when dialing, 179 when listening
 	Remote netip.AddrPort // port 0: 179; its address alone counts when listening with a Key
 	Key    string         // TCP MD5 signature (RFC 2385), at most 80 bytes; "": none
-	TTL    int            // of what is sent; 0: the system's
-	MinTTL int            // of what is accepted (GTSM, RFC 5082); 0: any
 }
 
 // bgpPort is the port of BGP.
 const bgpPort = 179
 
-// DialTCP connects to the peer. MPTCP stays off, because the kernel refuses MD5 with it.
-func DialTCP(ctx context.Context, o TCPOptions) (net.Conn, error) {
+// dialTCP connects to the peer. MPTCP stays off, because the kernel refuses MD5 with it.
+func dialTCP(ctx context.Context, o tcpOptions) (net.Conn, error) {
 	d := net.Dialer{ControlContext: func(_ context.Context, _, _ string, raw syscall.RawConn) error { return o.apply(raw) }}
 	d.SetMultipathTCP(false)
 	if o.Local.Addr().IsValid() {
@@ -42,13 +40,8 @@ func DialTCP(ctx context.Context, o TCPOptions) (net.Conn, error) {
 	return c, nil
 }
 
-// Listener accepts connections of BGP peers.
-type Listener struct {
-	*net.TCPListener
-}
-
-// ListenTCP listens for peers. With a Key, Remote's packets must be signed with it and other peers' must not be signed; SetKey adds others.
-func ListenTCP(ctx context.Context, o TCPOptions) (*Listener, error) {
+// listenTCP listens for peers. With a Key, Remote's packets must be signed with it and other peers' must not be signed.
+func listenTCP(ctx context.Context, o tcpOptions) (net.Listener, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return o.apply(raw) }}
 	lc.SetMultipathTCP(false)
 	local := o.Local
@@ -63,22 +56,7 @@ func ListenTCP(ctx context.Context, o TCPOptions) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", local, err)
 	}
-	return &Listener{l.(*net.TCPListener)}, nil
-}
-
-// SetKey makes the packets of peer carry key from now on, or no key when it is "". Connections that exist are not touched.
-func (l *Listener) SetKey(peer netip.Addr, key string) error {
-	raw, err := l.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("set key of %s: %w", peer, err)
-	}
-	return control(raw, func(fd int) error {
-		err := setMD5(fd, peer, key)
-		if key == "" && errors.Is(err, unix.ENOENT) {
-			return nil // there was none
-		}
-		return err
-	})
+	return l, nil
 }
 
 func control(raw syscall.RawConn, f func(fd int) error) error {
@@ -90,7 +68,7 @@ func control(raw syscall.RawConn, f func(fd int) error) error {
 }
 
 // apply sets the options on a socket not yet connected or listening.
-func (o TCPOptions) apply(raw syscall.RawConn) error {
+func (o tcpOptions) apply(raw syscall.RawConn) error {
 	return control(raw, func(fd int) error {
 		if o.Device != "" {
 			if err := unix.BindToDevice(fd, o.Device); err != nil {
@@ -102,26 +80,8 @@ func (o TCPOptions) apply(raw syscall.RawConn) error {
 				return fmt.Errorf("set md5 key of %s: %w", o.Remote.Addr(), err)
 			}
 		}
-		return o.applyTTL(fd)
+		return nil
 	})
-}
-
-func (o TCPOptions) applyTTL(fd int) error {
-	level, ttl, least := unix.IPPROTO_IP, unix.IP_TTL, unix.IP_MINTTL
-	if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil && domain == unix.AF_INET6 {
-		level, ttl, least = unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, unix.IPV6_MINHOPCOUNT
-	}
-	if o.TTL > 0 {
-		if err := unix.SetsockoptInt(fd, level, ttl, o.TTL); err != nil {
-			return fmt.Errorf("set ttl %d: %w", o.TTL, err)
-		}
-	}
-	if o.MinTTL > 0 {
-		if err := unix.SetsockoptInt(fd, level, least, o.MinTTL); err != nil {
-			return fmt.Errorf("set least ttl %d: %w", o.MinTTL, err)
-		}
-	}
-	return nil
 }
 
 // setMD5 sets the key for one peer; an IPv4 peer on an IPv6 socket is meant in its mapped form.
