@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"onramp/node/fib"
 	"onramp/plan"
 )
 
@@ -131,8 +130,12 @@ func (a *Agent) applyForwarding(n, old *plan.Node) []error {
 		errs = append(errs, a.applyFIB(next))
 		both = next
 	}
+	domainOf := make(map[string]string, len(n.Attachments))
+	for _, at := range n.Attachments {
+		domainOf[at.Name] = at.Domain
+	}
 	a.mu.Lock()
-	a.plan = n
+	a.plan, a.domainOf = n, domainOf
 	a.mu.Unlock()
 	a.applyNeighbors(n)
 	a.applyLinks(n)
@@ -162,121 +165,10 @@ func (a *Agent) applyForwarding(n, old *plan.Node) []error {
 	return errs
 }
 
-func (a *Agent) applyFIB(c fib.Config) error {
-	if err := a.fib.apply(c); err != nil {
-		return fmt.Errorf("apply forwarding: %w", err)
-	}
-	a.mu.Lock()
-	a.fibConfig = c
-	a.mu.Unlock()
-	return nil
-}
-
-// applyLinks tells the FIB of every attachment whether it has a link.
-func (a *Agent) applyLinks(n *plan.Node) {
-	for i := range n.Attachments {
-		at := &n.Attachments[i]
-		if err := a.fib.setAttachmentUp(at.Name, a.attachmentAlive(at)); err != nil {
-			a.log.Error("set attachment", "attachment", at.Name, "err", err)
-		}
-	}
-	a.lossForwarding()
-}
-
-// fibConfigOf is the plan in the FIB's words.
-func (a *Agent) fibConfigOf(n *plan.Node) fib.Config {
-	c := fib.Config{VTEP: n.VTEP}
-	for _, p := range n.Ports {
-		l := a.ports[p.Name].link
-		mtu := p.MTU
-		if mtu == 0 {
-			mtu = l.MTU - tagBytes
-		}
-		c.Ports = append(c.Ports, fib.Port{Name: p.Name, Ifindex: l.Index, MAC: l.MAC, MTU: mtu, OuterEtherType: p.OuterEtherType,
-			Underlay: p.Underlay.IsValid()})
-	}
-	for i := range n.Attachments {
-		c.Attachments = append(c.Attachments, a.fibAttachment(&n.Attachments[i]))
-	}
-	for _, d := range n.Domains {
-		c.Domains = append(c.Domains, d.Name)
-	}
-	for _, x := range n.Crossconnects {
-		c.Crossconnects = append(c.Crossconnects, fib.Crossconnect{Name: x.Name, A: x.A, B: x.B})
-	}
-	for _, p := range n.Policers {
-		c.Policers = append(c.Policers, fib.Policer(p))
-	}
-	return c
-}
-
-func (a *Agent) fibAttachment(at *plan.Attachment) fib.Attachment {
-	f := fib.Attachment{Name: at.Name, Domain: at.Domain, Port: at.Port, STag: at.STag, CTag: at.CTag, AnyCTag: at.AnyCTag, VNI: at.VNI,
-		Remote: at.Remote, MTU: attachmentMTU(at), Ingress: at.Ingress, Egress: at.Egress}
-	switch at.SourceCheck {
-	case plan.SourceLoose:
-		f.SourceCheck = fib.SourceLoose
-	case plan.SourceStrict:
-		f.SourceCheck = fib.SourceStrict
-	}
-	for _, x := range at.Addresses {
-		f.Locals = append(f.Locals, x.Prefix.Addr())
-	}
-	f.MAC = puntMAC(a.cfg.Name, at.Name, kernelEnd)
-	if p, ok := a.punts[at.Name]; ok {
-		f.PuntIfindex, f.KernelIfindex = p.PathIndex, p.KernelIndex
-	}
-	return f
-}
-
-// union is next with what only old has and next leaves room for: so old attachments serve until the routes to them are gone.
-func union(old, next fib.Config) fib.Config {
-	u := next
-	u.Domains = slices.Clone(next.Domains)
-	for _, d := range old.Domains {
-		if !slices.Contains(u.Domains, d) {
-			u.Domains = append(u.Domains, d)
-		}
-	}
-	u.Policers = withOld(next.Policers, old.Policers, func(x, y fib.Policer) bool { return x.Name == y.Name })
-	u.Ports = withOld(next.Ports, old.Ports, func(x, y fib.Port) bool { return x.Name == y.Name || x.Ifindex == y.Ifindex })
-	ports := map[string]bool{}
-	for _, p := range u.Ports {
-		ports[p.Name] = true
-	}
-	u.Attachments = withOld(next.Attachments, old.Attachments, func(x, y fib.Attachment) bool { return x.Name == y.Name || sameFrames(x, y) })
-	u.Attachments = slices.DeleteFunc(u.Attachments, func(x fib.Attachment) bool { return x.Port != "" && !ports[x.Port] })
-	return u
-}
-
-func sameFrames(x, y fib.Attachment) bool {
-	return x.Port == y.Port && x.STag == y.STag && x.CTag == y.CTag && x.AnyCTag == y.AnyCTag && x.VNI == y.VNI && x.Remote == y.Remote
-}
-
-// withOld appends to next those of old that are like none of next.
-func withOld[T any](next, old []T, like func(x, y T) bool) []T {
-	out := slices.Clone(next)
-	for _, o := range old {
-		if !slices.ContainsFunc(next, func(x T) bool { return like(x, o) }) {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
 // mustReplace: the session is with another peer, elsewhere, or in another domain.
 func (a *Agent) mustReplace(cur *session, s plan.Session) bool {
 	p := a.punts[s.Attachment]
-	return !sameSession(cur.spec, s) || cur.dialer.device != p.spec.Kernel || p.Made || cur.domain.name != a.domainOf(s.Attachment)
-}
-
-func (a *Agent) domainOf(attachment string) string {
-	for i := range a.plan.Attachments {
-		if a.plan.Attachments[i].Name == attachment {
-			return a.plan.Attachments[i].Domain
-		}
-	}
-	return ""
+	return !sameSession(cur.spec, s) || cur.dialer.device != p.spec.Kernel || p.Made || cur.domain.name != a.domainOf[s.Attachment]
 }
 
 func (a *Agent) endSession(name string) {
@@ -301,11 +193,12 @@ func (a *Agent) applyDomains(n *plan.Node) (fresh []*session, errs []error) {
 			fresh = append(fresh, a.newSession(n, s))
 		}
 	}
+	configs := a.domainConfigs()
 	for name := range begin { // all begin before one is waited for
-		a.domains[name].begin(a.domainConfig(name), a.restarting())
+		a.domains[name].begin(*configs[name], a.restarting())
 	}
 	for _, d := range n.Domains {
-		if err := a.domains[d.Name].configure(a.domainConfig(d.Name), domainTimeout); err != nil {
+		if err := a.domains[d.Name].configure(*configs[d.Name], domainTimeout); err != nil {
 			errs = append(errs, fmt.Errorf("domain %q: %w", d.Name, err))
 		}
 	}
@@ -332,7 +225,7 @@ func (a *Agent) resetSessions(domain string) {
 }
 
 func (a *Agent) newSession(n *plan.Node, spec plan.Session) *session {
-	d := a.domains[a.domainOf(spec.Attachment)]
+	d := a.domains[a.domainOf[spec.Attachment]]
 	late := &lateRunner{}
 	s := &session{spec: spec, late: late, domain: d, dialer: &dialer{host: a.host, device: a.punts[spec.Attachment].spec.Kernel, spec: spec}}
 	h := &handler{d: d, session: spec.Name, runner: late, changed: a.sessionMoved}
@@ -344,16 +237,15 @@ func (a *Agent) newSession(n *plan.Node, spec plan.Session) *session {
 	return s
 }
 
-// domainConfig is the plan of one domain with its sessions and neighbours.
-func (a *Agent) domainConfig(name string) domainConfig {
-	c := domainConfig{down: map[string]bool{}, nets: map[string]onLink{}}
+// domainConfigs are the plans of all domains with their sessions and neighbours.
+func (a *Agent) domainConfigs() map[string]*domainConfig {
+	all := make(map[string]*domainConfig, len(a.plan.Domains))
 	for _, d := range a.plan.Domains {
-		if d.Name == name {
-			c.spec = d
-		}
+		all[d.Name] = &domainConfig{spec: d, down: map[string]bool{}, nets: map[string]onLink{}}
 	}
 	for i := range a.plan.Attachments {
-		if at := &a.plan.Attachments[i]; at.Domain == name {
+		at := &a.plan.Attachments[i]
+		if c := all[at.Domain]; c != nil {
 			c.connect(at)
 			if !a.attachmentAlive(at) {
 				c.down[at.Name] = true
@@ -361,12 +253,15 @@ func (a *Agent) domainConfig(name string) domainConfig {
 		}
 	}
 	for _, s := range a.plan.Sessions {
-		if cur := a.sessions[s.Name]; cur != nil && cur.domain.name == name {
-			c.sessions = append(c.sessions, sessionConfig{spec: s, runner: cur.late, awaited: a.wasUp == nil || a.wasUp[s.Name]})
-			c.neighbor(s.Attachment, s.PeerAddr)
+		cur := a.sessions[s.Name]
+		if cur == nil || all[cur.domain.name] == nil {
+			continue
 		}
+		c := all[cur.domain.name]
+		c.sessions = append(c.sessions, sessionConfig{spec: s, runner: cur.late, awaited: a.wasUp == nil || a.wasUp[s.Name]})
+		c.neighbor(s.Attachment, s.PeerAddr)
 	}
-	return c
+	return all
 }
 
 // connect adds an attachment's subnets and neighbours.

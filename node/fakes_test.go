@@ -29,7 +29,7 @@ type fakeHost struct {
 }
 
 func newFakeHost(ports ...string) *fakeHost {
-	h := &fakeHost{events: make(chan event, 1024), links: map[string]*linkState{}, punts: map[string]puntDevice{}, resolved: map[neighborKey]bool{},
+	h := &fakeHost{events: make(chan event, 16384), links: map[string]*linkState{}, punts: map[string]puntDevice{}, resolved: map[neighborKey]bool{},
 		statics: map[neighborKey]string{}, keys: map[string]plan.Secret{}, listening: map[listenKey]bool{}, broken: map[string]bool{}, index: 1}
 	for _, p := range ports {
 		h.addPort(p)

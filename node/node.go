@@ -52,10 +52,11 @@ type Agent struct {
 
 	// Owned by the main goroutine, which alone writes them, under mu; others read under mu.
 	mu        sync.Mutex
-	desired   *plan.Node      // newest received
-	saved     *plan.Node      // on disk
-	wasUp     map[string]bool // sessions that were up when the process before ended; nil: not known
-	plan      *plan.Node      // the part of it that is applied
+	desired   *plan.Node        // newest received
+	saved     *plan.Node        // on disk
+	wasUp     map[string]bool   // sessions that were up when the process before ended; nil: not known
+	plan      *plan.Node        // the part of it that is applied
+	domainOf  map[string]string // by attachment of plan
 	applied   int64
 	problems  []string // of the newest plan
 	ports     map[string]*port

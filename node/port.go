@@ -135,10 +135,14 @@ func (a *Agent) portMoved(p *port) {
 	a.mu.Unlock()
 	a.log.Info("link changed", "port", p.spec.Name, "up", up)
 	domains := a.followPort(p.spec.Name, p.spec.Underlay.IsValid(), up)
+	var configs map[string]*domainConfig
+	if len(domains) > 0 {
+		configs = a.domainConfigs()
+	}
 	for name := range domains {
-		if d, cfg := a.domains[name], a.domainConfig(name); d != nil {
+		if d, cfg := a.domains[name], configs[name]; d != nil && cfg != nil {
 			d.mu.Lock()
-			d.cfg = cfg
+			d.cfg = *cfg
 			d.mu.Unlock()
 			d.tell(func(r *routing) { r.cfg.down = cfg.down; r.configureOwn(r.cfg); r.releaseIfComplete(time.Now()) })
 		}
