@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	smallBuffer = 4096      // what an idle connection reads into
+	smallBuffer = 1024      // what an idle connection reads into
 	largeBuffer = 64 * 1024 // what a busy one grows to; holds the longest message
 	chunkSize   = 32 * 1024 // written at once
 	lingerTime  = time.Second
@@ -78,15 +78,19 @@ func (c *conn) read() {
 		}
 		switch {
 		case full && len(buf) < largeBuffer:
-			buf, quiet = append(make([]byte, 0, largeBuffer), buf[:have]...)[:largeBuffer], 0
+			buf, quiet = resized(buf[:have], 2*len(buf)), 0
 		case n >= smallBuffer:
 			quiet = 0
-		case len(buf) == largeBuffer && have < smallBuffer:
+		case len(buf) > smallBuffer && have < smallBuffer:
 			if quiet++; quiet > 16 {
-				buf = append(make([]byte, 0, smallBuffer), buf[:have]...)[:smallBuffer]
+				buf, quiet = resized(buf[:have], smallBuffer), 0
 			}
 		}
 	}
+}
+
+func resized(b []byte, size int) []byte {
+	return append(make([]byte, 0, size), b...)[:size]
 }
 
 // scan returns how much of b is whole messages, and what is wrong with the header after them.

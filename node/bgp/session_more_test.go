@@ -263,3 +263,48 @@ func TestMemoryRunner(t *testing.T) {
 		t.Errorf("%+v %+v", rec.downs, m.Calls())
 	}
 }
+
+// TestSessionExtendedMessage: this side offered RFC 8654, so the peer may send up to 65,535 octets; quiet times in between make the buffer
+// small again.
+func TestSessionExtendedMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, stop := passive(t, nil)
+		defer stop()
+		p := s.up(nil)
+		attrs := unhex(t, hexGood)
+		for round := range 3 {
+			b := append(appendHeader(nil, typeUpdate), 0, 0, 0, byte(len(attrs)))
+			b = append(b, attrs...)
+			for i := 0; len(b)+5 <= maxExtended; i++ {
+				b = append(b, 32, byte(20+round), byte(i>>16), byte(i>>8), byte(i))
+			}
+			p.send(finish(b, 0))
+			for range 40 {
+				p.send(encodeKeepalive())
+			}
+		}
+		synctest.Wait()
+		if want := 3 * ((maxExtended - headerLen - 4 - len(attrs)) / 5); len(s.rec.routes) != want || s.Status().State != Established {
+			t.Errorf("%d routes, want %d: %+v", len(s.rec.routes), want, s.Status())
+		}
+	})
+}
+
+// TestSessionByteByByte: messages cut anywhere are put together.
+func TestSessionByteByByte(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, stop := passive(t, nil)
+		defer stop()
+		p := s.connect()
+		if got := p.next(); !strings.HasPrefix(got, "1 ") {
+			t.Fatal(got)
+		}
+		for _, c := range slices.Concat(encodeOpen(peerOpen()), encodeKeepalive(), update(tens(0, 3)...), encodeKeepalive(), update(tens(3, 5)...)) {
+			p.send([]byte{c})
+		}
+		synctest.Wait()
+		if len(s.rec.routes) != 5 {
+			t.Errorf("%d routes: %+v", len(s.rec.routes), s.Status())
+		}
+	})
+}
