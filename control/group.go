@@ -14,8 +14,8 @@ import (
 const (
 	codeGroupBlocked = "ResourceGroupDeletionBlocked"
 	codeGroupBusy    = "AnotherOperationInProgress"
-	// maxDocs keeps a transaction below etcd's limit of 128 operations.
-	maxDocs = 60
+	// maxDocs keeps a transaction below etcd's limit of 128 operations, with the numbers that a deletion frees.
+	maxDocs = 20
 )
 
 func (j *job) emptiesGroup() bool {
@@ -164,7 +164,7 @@ func (v *view) refusals(members []resource.Object) []string {
 }
 
 // endSome settles the next of the documents of a large operation, in the order they may be deleted; the last of them end with the
-// operation.
+// operation. A failure is noted in the operation first, so that it stays one, whatever the nodes do until the last document is settled.
 func (r *reconciler) endSome(ctx context.Context, j *job, failure *resource.Failure) error {
 	docs := slices.Clone(j.docs)
 	sortForDeletion(docs)
@@ -188,6 +188,8 @@ func (r *reconciler) endSome(ctx context.Context, j *job, failure *resource.Fail
 			o.Head().State, o.Head().Operation, o.Head().Failure = resource.Failed, "", failure
 			tx.Put(o)
 		}
+		tx.Operation.Failure = failure
+		tx.PutOperation(tx.Operation)
 		return nil
 	})
 }

@@ -70,3 +70,38 @@ func TestDeleteGroupRefused(t *testing.T) {
 		}
 	})
 }
+
+// A large group whose deletion fails ends, with every member free again.
+func TestDeleteLargeGroupFails(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		n := testNetwork("v1", 5000)
+		g := testGroup()
+		w.create(g, n, testGateway("g1", n))
+		for i := range 3 * maxDocs {
+			w.create(&resource.PublicAddress{Meta: head("publicIPAddresses", fmt.Sprint("ip", i))})
+		}
+		settle(time.Second)
+		op := w.order("delete", g.Meta.ID, resource.Deleting, g)
+		settle(5 * time.Minute) // gw0 and gw1 are dead
+		w.want(op, "Failed")
+		w.allNodes(0)
+		settle(time.Minute)
+		snap, err := w.store.Snapshot(w.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(snap.Objects[resource.KindPublicAddress]); got != 3*maxDocs {
+			t.Errorf("%d addresses are left of %d", got, 3*maxDocs)
+		}
+		for _, os := range snap.Objects {
+			for _, o := range os {
+				if h := o.Head(); h.Operation != "" || h.State == resource.Deleting {
+					t.Errorf("%s is %s, held by %q", h.ID, h.State, h.Operation)
+				}
+			}
+		}
+		op = w.order("delete", g.Meta.ID, resource.Deleting, g)
+		settle(time.Minute)
+		w.want(op, "Succeeded")
+	})
+}

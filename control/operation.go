@@ -96,6 +96,9 @@ func (r *reconciler) jobs(ctx context.Context, v *view) ([]*job, error) {
 
 // advance does the next step of a job.
 func (r *reconciler) advance(ctx context.Context, v *view, j *job) error {
+	if j.op.Failure != nil {
+		return r.end(ctx, j, j.op.Failure) // it has begun to fail
+	}
 	if j.emptiesGroup() {
 		marked, err := r.markGroup(ctx, v, j)
 		if !marked || err != nil {
@@ -173,27 +176,13 @@ func problem(v *view, j *job) *resource.Failure {
 	return nil
 }
 
-// end ends a job. Numbers of what goes are freed first: freeing twice does no harm, and a crash in between must not lose them.
+// end ends a job: documents, their numbers and the operation in one transaction, in several where there are too many.
 func (r *reconciler) end(ctx context.Context, j *job, failure *resource.Failure) error {
-	if failure != nil {
+	if failure != nil && j.op.Failure == nil {
 		r.log.Warn("operation failed", "op", j.op.ID, "object", j.op.Resource, "code", failure.Code, "reason", failure.Message)
-	} else if err := r.release(ctx, j.docs); err != nil {
-		return err
 	}
 	if len(j.docs) > maxDocs {
 		return r.endSome(ctx, j, failure)
 	}
 	return arm.Complete(ctx, r.store, j.op, failure)
-}
-
-func (r *reconciler) release(ctx context.Context, docs []resource.Object) error {
-	for _, o := range docs {
-		if o.Head().State != resource.Deleting {
-			continue
-		}
-		if err := r.store.Release(ctx, o.Head().ID.Key()); err != nil {
-			return err
-		}
-	}
-	return nil
 }

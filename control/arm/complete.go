@@ -26,9 +26,7 @@ func Complete(ctx context.Context, st store.Store, op *store.Operation, failure 
 			}
 		}
 	}
-	var gone []resource.ID
 	err = st.Change(ctx, ids, op.ID, func(tx *store.Tx) error {
-		gone = nil
 		for _, id := range ids {
 			o, err := tx.Get(id)
 			if errors.Is(err, store.ErrNotFound) || err == nil && o.Head().Operation != op.ID {
@@ -39,7 +37,6 @@ func Complete(ctx context.Context, st store.Store, op *store.Operation, failure 
 			}
 			if o.Head().State == resource.Deleting && failure == nil {
 				tx.Delete(id)
-				gone = append(gone, id)
 				continue
 			}
 			settle(o, failure)
@@ -50,11 +47,6 @@ func Complete(ctx context.Context, st store.Store, op *store.Operation, failure 
 	})
 	if err != nil {
 		return fmt.Errorf("complete operation %s: %w", op.ID, err)
-	}
-	for _, id := range gone {
-		if err := st.Release(ctx, id.Key()); err != nil {
-			return fmt.Errorf("release numbers of %s: %w", id, err)
-		}
 	}
 	return nil
 }

@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// releaseBatch keeps a transaction below etcd's limit of 128 operations.
-const releaseBatch = 30
-
 // Claim implements Store.
 func (d *documents) Claim(ctx context.Context, space string, min, max int, owner string) (int, error) {
 	for {
@@ -63,38 +60,35 @@ func (d *documents) tryClaim(ctx context.Context, space string, min, max int, ow
 	return n, err
 }
 
-// Release implements Store.
+// Release implements Store. Whoever was faster freed the same numbers.
 func (d *documents) Release(ctx context.Context, owner string) error {
-	es, _, err := d.kv.list(ctx, ownerKey(owner))
-	if err != nil {
-		return fmt.Errorf("release claims of %s: %w", owner, err)
+	conds, writes, err := d.freeing(ctx, owner)
+	if err == nil && len(writes) > 0 {
+		_, _, err = d.kv.commit(ctx, conds, writes)
 	}
-	for len(es) > 0 {
-		n := min(len(es), releaseBatch)
-		if err := d.release(ctx, owner, es[:n]); err != nil {
-			return fmt.Errorf("release claims of %s: %w", owner, err)
-		}
-		es = es[n:]
+	if err != nil {
+		return fmt.Errorf("release numbers of %s: %w", owner, err)
 	}
 	return nil
 }
 
-// release frees some claims. Whoever was faster freed the same ones: owners do not race with themselves.
-func (d *documents) release(ctx context.Context, owner string, es []entry) error {
-	var conds []cond
-	var ws []write
+// freeing is what frees all numbers of an owner, of which there are few.
+func (d *documents) freeing(ctx context.Context, owner string) (conds []cond, writes []write, err error) {
+	es, _, err := d.kv.list(ctx, ownerKey(owner))
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, e := range es {
 		space, err := url.PathUnescape(strings.TrimPrefix(e.key, ownerKey(owner)))
 		if err != nil {
-			return fmt.Errorf("read %s: %w", e.key, err)
+			return nil, nil, fmt.Errorf("read %s: %w", e.key, err)
 		}
 		n, err := strconv.Atoi(string(e.value))
 		if err != nil {
-			return fmt.Errorf("read %s: %w", e.key, err)
+			return nil, nil, fmt.Errorf("read %s: %w", e.key, err)
 		}
 		conds = append(conds, cond{e.key, e.rev})
-		ws = append(ws, write{key: e.key}, write{key: claimKey(space, n)})
+		writes = append(writes, write{key: e.key}, write{key: claimKey(space, n)})
 	}
-	_, _, err := d.kv.commit(ctx, conds, ws)
-	return err
+	return conds, writes, nil
 }

@@ -412,6 +412,16 @@ func testClaims(t *testing.T, s Store) {
 		t.Errorf("/a's number is %d now", got)
 	}
 	check(t, s.Release(ctx, "/nobody"))
+	// What is deleted frees its numbers, and only its own.
+	c := circuit("c1")
+	check(t, s.Create(ctx, c))
+	check(t, s.Create(ctx, circuit("c10")))
+	mine, other := claim("own", c.Meta.ID.Key()), claim("own", circuitID("rg1", "c10").Key())
+	claim("vni", c.Meta.ID.Key())
+	check(t, s.Delete(ctx, c.Meta.ID, 0))
+	if a, b, v := claim("own", "/x"), claim("own", circuitID("rg1", "c10").Key()), claim("vni", "/x"); a != mine || b != other || v != 4 {
+		t.Errorf("after the deletion the numbers are %d %d %d, want %d %d 4", a, b, v, mine, other)
+	}
 }
 
 func testClaimsRace(t *testing.T, s Store) {

@@ -43,7 +43,7 @@ type Store interface {
 	Update(ctx context.Context, id resource.ID, fn func(resource.Object) error) (resource.Object, error)
 	// UpdateMany is Update over several documents in one transaction; all or none.
 	UpdateMany(ctx context.Context, ids []resource.ID, fn func([]resource.Object) error) ([]resource.Object, error)
-	// Delete removes the object if it still has revision rev (0: whatever it has).
+	// Delete removes the object if it still has revision rev (0: whatever it has), and frees the numbers that its id (ID.Key) claimed.
 	Delete(ctx context.Context, id resource.ID, rev int64) error
 	// Change is the transaction that the writes above are made of: fn sees the documents named by ids and the operation named by op ("":
 	// none) at one revision and says with the Tx what shall be written; all of it happens, or none. fn may be called several times and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"onramp/resource"
@@ -45,7 +46,7 @@ func (t *Tx) Put(o resource.Object) {
 	delete(t.delete, k)
 }
 
-// Delete removes a document named by the Change.
+// Delete removes a document named by the Change, and frees the numbers that its id has claimed.
 func (t *Tx) Delete(id resource.ID) {
 	k := objectKey(id)
 	t.delete[k] = true
@@ -133,6 +134,16 @@ func (d *documents) commit(ctx context.Context, tx *Tx, conds []cond) error {
 	}
 	if len(writes) == 0 {
 		return nil
+	}
+	// In the same transaction: freed before, the numbers could be somebody else's while the document still has them; freed after, they
+	// could be those of a new document of the same id.
+	for k := range tx.delete {
+		owner := k[strings.Index(k[len(objectsKey):], "/")+len(objectsKey):]
+		cs, ws, err := d.freeing(ctx, owner)
+		if err != nil {
+			return err
+		}
+		conds, writes = append(conds, cs...), append(writes, ws...)
 	}
 	rev, ok, err := d.kv.commit(ctx, conds, writes)
 	if err != nil {
