@@ -24,6 +24,9 @@ func (birdRouter) files(r routerSite) map[string]string {
 		fmt.Fprintf(&b, "  route %s blackhole;\n", p)
 	}
 	b.WriteString("}\n")
+	if r.bfd() {
+		b.WriteString("\n# Dead paths are noticed in 0.9 s.\nprotocol bfd {\n  interface \"*\" { min rx interval 300 ms; min tx interval 300 ms; multiplier 3; };\n}\n")
+	}
 	for i, u := range r.uplinks() {
 		birdUplink(&b, r, i, u)
 	}
@@ -47,6 +50,9 @@ func birdUplink(b *strings.Builder, r routerSite, i int, u Uplink) {
 	}
 	if u.Keepalive != 0 {
 		fmt.Fprintf(b, "  keepalive time %d;\n", int(u.Keepalive/time.Second))
+	}
+	if u.BFD {
+		b.WriteString("  bfd on;\n")
 	}
 	b.WriteString("  check link on;\n  graceful restart aware;\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 3;\n")
 	b.WriteString("  ipv4 {\n    import all;\n    export where source = RTS_STATIC;\n  };\n}\n")

@@ -9,16 +9,20 @@ import (
 	"time"
 )
 
-// frrRouter is FRR: zebra and bgpd, with their sockets and files in the router's own directory.
+// frrRouter is FRR: zebra, bgpd, and bfdd where an uplink speaks BFD, with their sockets and files in the router's own directory.
 type frrRouter struct{}
 
 const frrBin = "/usr/lib/frr/"
 
 func (frrRouter) files(r routerSite) map[string]string {
-	return map[string]string{
+	files := map[string]string{
 		"zebra.conf": fmt.Sprintf("hostname %s\nlog file %s/zebra.log\n", r.Name, r.dir),
 		"bgpd.conf":  frrConfig(r),
 	}
+	if r.bfd() {
+		files["bfdd.conf"] = fmt.Sprintf("hostname %s\nlog file %s/bfdd.log\n", r.Name, r.dir)
+	}
+	return files
 }
 
 func frrConfig(r routerSite) string {
@@ -41,6 +45,9 @@ func frrConfig(r routerSite) string {
 				hold = 3 * keep
 			}
 			fmt.Fprintf(&b, " neighbor %s timers %d %d\n", u.Peer, int(keep/time.Second), int(hold/time.Second))
+		}
+		if u.BFD {
+			fmt.Fprintf(&b, " neighbor %s bfd 3 300 300\n", u.Peer)
 		}
 		if u.Key != "" {
 			fmt.Fprintf(&b, " neighbor %s password %s\n", u.Peer, u.Key)
@@ -73,14 +80,20 @@ func (frrRouter) processes(r routerSite) []Process {
 			},
 		}
 	}
-	return []Process{daemon("zebra"), daemon("bgpd")}
+	if !r.bfd() {
+		return []Process{daemon("zebra"), daemon("bgpd")}
+	}
+	bfdd := daemon("bfdd")
+	bfdd.Argv = append(bfdd.Argv, "--bfdctl", r.dir+"/bfdd.ctl")
+	return []Process{daemon("zebra"), bfdd, daemon("bgpd")}
 }
 
 func (frrRouter) socket(r routerSite, p Process) string {
 	if strings.HasSuffix(p.Name, ":zebra") {
 		return r.dir + "/zserv.api"
 	}
-	return r.dir + "/bgpd.vty"
+	_, name, _ := strings.Cut(p.Name, ":")
+	return r.dir + "/" + name + ".vty"
 }
 
 // reload clears the BGP instance and reads the file again: the session flaps, as it does when a real router's session is configured anew.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +65,11 @@ func (r routerSite) uplinks() []Uplink {
 		}
 	}
 	return us
+}
+
+// bfd reports whether the router speaks BFD on an uplink.
+func (r routerSite) bfd() bool {
+	return slices.ContainsFunc(r.Uplinks, func(u Uplink) bool { return u.BFD })
 }
 
 // uplinkASN is the ASN the router says it has to its provider.

@@ -80,11 +80,11 @@ func TestRouterFiles(t *testing.T) {
 	}{
 		{"ce1", []string{
 			"neighbor 192.168.100.130 as 12076;", `password "seattleMd5Key";`, "hold time 9;", "neighbor 10.1.0.3 as 65001;", "route 10.1.0.0/24 blackhole;",
-			"route 10.128.1.0/24 blackhole;", "graceful restart aware;",
+			"route 10.128.1.0/24 blackhole;", "graceful restart aware;", "bfd on;", "min rx interval 300 ms;",
 		}},
 		{"ce2", []string{
 			"neighbor 192.168.100.134 remote-as 12076", "password seattleMd5Key", "timers 3 9", "neighbor 10.1.0.2 next-hop-self", "network 10.1.0.0/24",
-			"network 10.128.1.0/24",
+			"network 10.128.1.0/24", "neighbor 192.168.100.134 bfd 3 300 300",
 		}},
 	} {
 		r, _ := w.router(tc.router)

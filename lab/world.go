@@ -56,6 +56,7 @@ type Uplink struct {
 	Tag       uint16        `yaml:"tag"`     // C-tag the router puts on by itself; 0: untagged
 	HoldTime  time.Duration `yaml:"holdTime"`
 	Keepalive time.Duration `yaml:"keepalive"`
+	BFD       bool          `yaml:"bfd"` // watch the path to the peer, 300 ms x 3
 }
 
 // Host is a machine of the customer on a LAN.
