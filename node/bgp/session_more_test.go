@@ -308,3 +308,28 @@ func TestSessionByteByByte(t *testing.T) {
 		}
 	})
 }
+
+// FuzzSession lets the peer send anything, before or after the session is up: the session answers, ends cleanly and leaves nothing running.
+func FuzzSession(f *testing.F) {
+	f.Add(slices.Concat(encodeOpen(peerOpen()), encodeKeepalive(), update(tens(0, 3)...), withdrawal(tens(0, 1)...)), false)
+	f.Add(slices.Concat(update(tens(0, 3)...), encodeRefresh(IPv4Unicast), encodeNotification(shutdownNotification(6, 2, "bye"))), true)
+	f.Add(slices.Concat(encodeKeepalive(), encodeOpen(restartOpen(true, true, IPv4Unicast))), false)
+	f.Add(appendEndOfRIB(appendEndOfRIB(nil, IPv6Unicast), IPv4Unicast), true)
+	f.Fuzz(func(t *testing.T, b []byte, up bool) {
+		synctest.Test(t, func(t *testing.T) {
+			s, stop := passive(t, func(c *Config) { c.MaxPrefixes = 100 })
+			p := s.connect()
+			if up {
+				p.open(peerOpen())
+			}
+			_, _ = p.nc.Write(b)
+			synctest.Wait()
+			if st := s.Status(); st.Panics > 0 || st.State == Established && len(s.rec.ups) == 0 {
+				t.Errorf("%+v", st)
+			}
+			stop()
+			for range p.got {
+			}
+		})
+	})
+}
