@@ -34,6 +34,23 @@ TABLE(current, BPF_MAP_TYPE_ARRAY, __u32, __u32, 0); /* the leg that runs */
 TABLE(seen, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct seen, 0);
 TABLE(targets, BPF_MAP_TYPE_DEVMAP, __u32, __u32, 0);
 
+#define WINDOW 1024 /* packets between two stamps */
+
+TABLE(stamps, BPF_MAP_TYPE_ARRAY, __u32, __u64, 0);
+
+/* stamp notes the time of every WINDOWth packet. */
+inline_ void stamp(__u64 n)
+{
+	__u32 index = (n / WINDOW) & 4095;
+	__u64 *at;
+
+	if (n % WINDOW)
+		return;
+	at = bpf_map_lookup_elem(&stamps, &index);
+	if (at)
+		*at = bpf_ktime_get_ns();
+}
+
 inline_ struct leg *leg_now(void)
 {
 	__u32 zero = 0, *now = bpf_map_lookup_elem(&current, &zero);
@@ -143,7 +160,7 @@ int bench_sink(struct xdp_md *ctx)
 	else
 		good = plain_good(data + ETH_LEN + (leg->tagged ? 8 : 0), end, leg->ttl);
 	if (good)
-		s->good++;
+		stamp(++s->good);
 	else
 		s->bad++;
 	return XDP_DROP;
