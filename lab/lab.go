@@ -153,9 +153,22 @@ func (l *Lab) bringUp(ctx context.Context) error {
 func Down(ctx context.Context, name string, o Options) error {
 	l, err := open(name, o)
 	if err != nil {
-		return err
+		return errors.Join(err, removeEmpty(name, o))
 	}
 	return l.down(ctx)
+}
+
+// removeEmpty removes the directory of a lab whose maker was killed before it wrote the state, and so before it made anything.
+func removeEmpty(name string, o Options) error {
+	o, err := o.withDefaults()
+	if err != nil || !labName.MatchString(name) {
+		return err
+	}
+	dir := filepath.Join(o.Root, name)
+	if _, err := os.Stat(filepath.Join(dir, "state.json")); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(dir)
 }
 
 // open attaches to a lab that exists.

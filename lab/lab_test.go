@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,9 +148,10 @@ func TestTwoSites(t *testing.T) {
 	if err := Drill(t.Context(), w.Name, "nolink", o); err == nil {
 		t.Error("an unknown drill is accepted")
 	}
-	if err := Exec(w.Name, "h1", []string{"true"}, o); err != nil {
+	if err := Exec(w.Name, "h1", []string{"--", "true"}, o); err != nil {
 		t.Error(err)
 	}
+	checkLooking(t, w.Name, o)
 	if err := Up(t.Context(), w, o); err == nil || !strings.Contains(err.Error(), "exists already") {
 		t.Errorf("a second lab of the name: %v", err)
 	}
@@ -161,6 +163,34 @@ func TestTwoSites(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkGone(t, o, w.Name, s.st.Mark)
+}
+
+// checkLooking wants the probes that must find nothing to find something where there is something: a probe that cannot fail proves nothing.
+func checkLooking(t *testing.T, name string, o Options) {
+	t.Helper()
+	l, err := open(name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.isolated(t.Context(), Isolated{From: "h1", To: "h2"}); err == nil || !strings.Contains(err.Error(), "arrived at h2") &&
+		!strings.Contains(err.Error(), "answered") {
+		t.Errorf("two places that reach each other are isolated: %v", err)
+	}
+	send := Send{From: "h1", Port: "eth0", To: "h2", Via: netip.MustParseAddr("10.1.0.1"), Count: 3}
+	if _, err := l.sendStep(t.Context(), "", send); err == nil || !strings.Contains(err.Error(), "must be dropped arrived") {
+		t.Errorf("frames that arrive are dropped: %v", err)
+	}
+	text, err := l.garbage(t.Context(), GarbageStep{From: "h1", To: netip.MustParseAddrPort("10.1.0.1:9"), Count: 2})
+	if err != nil || text != "2 refused" {
+		t.Errorf("garbage to a closed port: %q %v", text, err)
+	}
+	_, err = l.rate(t.Context(), Rate{From: "h1", To: "h2", Offered: 4, Limit: 2, Flows: 4, For: time.Second})
+	if err == nil || !strings.Contains(err.Error(), "% off") {
+		t.Errorf("a rate without a limit is held: %v", err)
+	}
+	if _, err := l.traceroute(t.Context(), Traceroute{From: "h1", To: "h2", Hops: []string{"10.9.9.9"}}); err == nil {
+		t.Error("a hop that is not there is seen")
+	}
 }
 
 // TestReport runs `lab test` twice: once all holds, once a check does not, and the report says so.
@@ -189,6 +219,23 @@ func TestReport(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(o.Root, w.Name)); !os.IsNotExist(err) {
 		t.Errorf("the world is still there: %v", err)
+	}
+}
+
+// TestDownEmpty removes a directory that was made, and nothing else.
+func TestDownEmpty(t *testing.T) {
+	o := Options{Root: t.TempDir()}
+	if err := os.Mkdir(filepath.Join(o.Root, "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Down(t.Context(), "x", o); err == nil {
+		t.Error("it is not told that there was no lab")
+	}
+	if _, err := os.Stat(filepath.Join(o.Root, "x")); !os.IsNotExist(err) {
+		t.Errorf("the directory is left: %v", err)
+	}
+	if err := Down(t.Context(), "../x", o); err == nil {
+		t.Error("a path is a name")
 	}
 }
 
