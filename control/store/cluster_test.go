@@ -230,7 +230,6 @@ func TestClusterAway(t *testing.T) {
 
 // TLS to a cluster: the right authority lets in, another one does not.
 func TestClusterTLS(t *testing.T) {
-	t.Parallel()
 	c := embed.NewConfig()
 	c.Dir, c.LogLevel, c.ClientAutoTLS = t.TempDir(), "panic", true
 	client, err := url.Parse(strings.Replace(freeURL(t), "http:", "https:", 1))

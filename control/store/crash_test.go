@@ -130,7 +130,7 @@ func TestFullDisk(t *testing.T) {
 		t.Skip("mounting a tmpfs needs root")
 	}
 	dir := t.TempDir()
-	if err := unix.Mount("onramp-test", dir, "tmpfs", 0, "size=400m"); err != nil {
+	if err := unix.Mount("onramp-test", dir, "tmpfs", 0, "size=200m"); err != nil {
 		t.Skipf("mount tmpfs: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })

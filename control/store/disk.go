@@ -11,10 +11,13 @@ import (
 )
 
 const (
-	// headroomBytes must be free for a write to start: the log is made of segments of 64 MB, one ahead.
-	headroomBytes = 96 << 20
+	// segmentBytes is the size of the pieces of etcd's log; it allocates one ahead. etcd's own 64 MB would not fit twice on the small
+	// file systems that labs and test machines have.
+	segmentBytes = 16 << 20
+	// headroomBytes must be free for a write to start: a piece of the log, growth of the database, and a snapshot.
+	headroomBytes = 48 << 20
 	// reserveBytes beyond its end are kept for the database, which grows by 16 MB at a time.
-	reserveBytes = 32 << 20
+	reserveBytes = 16 << 20
 )
 
 // disk stands between writes and a full file system. etcd ends its process when its log or its database meets one, so writes stop before:

@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +30,7 @@ type EmbeddedConfig struct {
 	Log           *slog.Logger // nil: slog.Default
 	QuotaBytes    int64        // of the database; 0: 2 GiB
 	NoSync        bool         // only for tests that measure or throw the data away
-	HeadroomBytes int64        // free disk space that writes leave; 0: 96 MiB
+	HeadroomBytes int64        // free disk space that writes leave; 0: 48 MiB
 }
 
 // OpenEmbedded starts an etcd server in this process on a data directory, and is the store on it. The server listens nowhere: only this
@@ -88,6 +89,9 @@ func startServer(c EmbeddedConfig) (*embed.Etcd, error) {
 	cfg.UnsafeNoFsync = c.NoSync
 	// One member elects itself: no reason to wait a second for others.
 	cfg.TickMs, cfg.ElectionMs = 10, 100
+	if wal.SegmentSizeBytes != segmentBytes { // etcd has no other way to set it
+		wal.SegmentSizeBytes = segmentBytes
+	}
 	s, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("start etcd: %w", err)
