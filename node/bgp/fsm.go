@@ -95,6 +95,7 @@ type FSM struct {
 	retryAt  time.Time // connect retry while Connect or Active
 	idleTill time.Time // while Idle and wanted
 	failures int       // since a session was last stable
+	tries    int       // since a session was last up
 	wasUp    bool      // a session was Established in this FSM's life
 
 	kept     []Family  // families whose routes a Down said to keep, or that still hold such routes
@@ -323,7 +324,7 @@ func (f *FSM) start(now time.Time) {
 	if f.links[Incoming].state > Idle || f.links[Outgoing].state > Idle {
 		return
 	}
-	f.idleTill, f.failures = time.Time{}, 0
+	f.idleTill, f.failures, f.tries = time.Time{}, 0, 0
 	f.connect("started", now)
 }
 
@@ -369,7 +370,7 @@ func (f *FSM) reset(cause string, now time.Time) {
 	f.dropAll(nil, Down{Cause: cause}, now)
 	f.forget(cause)
 	if f.wanted && f.idleTill.IsZero() {
-		f.wait(quickRetry, now)
+		f.wait(now)
 	}
 	f.settle(cause, now)
 }
@@ -413,11 +414,12 @@ func endsHard(n *Notification) bool {
 	return n.Code == CodeCease && (n.Subcode == CeaseMaxPrefixes || n.Subcode == CeaseAdminShutdown || n.Subcode == CeasePeerDeconfigured)
 }
 
-// wait sets the next attempt, about d from now, in state Active: the peer may connect meanwhile.
-func (f *FSM) wait(d time.Duration, now time.Time) {
+// wait sets the next attempt in state Active, where the peer may connect meanwhile: after a second, then later each time, to ConnectRetry.
+func (f *FSM) wait(now time.Time) {
 	f.retryAt = time.Time{}
 	if !f.cfg.Passive {
-		f.retryAt = now.Add(f.jitter(min(d, f.cfg.ConnectRetry)))
+		f.retryAt = now.Add(f.jitter(min(quickRetry<<min(f.tries, backoffDouble), f.cfg.ConnectRetry)))
+		f.tries++
 	}
 }
 

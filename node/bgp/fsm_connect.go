@@ -24,7 +24,7 @@ func (f *FSM) dialFailed(err error, now time.Time) {
 	}
 	f.links[Outgoing] = link{}
 	f.lastErr = fmt.Sprintf("connect to %s: %v", f.cfg.PeerAddr, err)
-	f.wait(f.cfg.ConnectRetry, now)
+	f.wait(now)
 	f.settle(f.lastErr, now)
 }
 

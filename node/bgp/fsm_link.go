@@ -104,7 +104,7 @@ func (f *FSM) establish(id LinkID, now time.Time) {
 	l := &f.links[id]
 	l.state, l.waitTill = Established, time.Time{}
 	f.drop(Outgoing+Incoming-id, notify(CodeCease, CeaseCollision, nil, "the other connection was established"), Down{}, now)
-	f.retryAt, f.wasUp = time.Time{}, true
+	f.retryAt, f.wasUp, f.tries = time.Time{}, true, 0
 	f.act(Action{Kind: ActUp, Link: id, Peer: l.peer})
 	f.settle("KEEPALIVE received", now)
 	var stale []Family
@@ -156,7 +156,7 @@ func (f *FSM) again(n *Notification, now time.Time) {
 	switch {
 	case f.alive() || !f.wanted:
 	case n.Code == CodeCease || n.Code == codeHold || n.Code == codeSendHold:
-		f.wait(f.cfg.ConnectRetry, now)
+		f.wait(now)
 	default:
 		f.punish(now)
 	}
@@ -214,7 +214,7 @@ func (f *FSM) closed(id LinkID, err error, now time.Time) {
 		f.drop(id, nil, Down{}, now)
 	}
 	if !f.alive() && f.wanted {
-		f.wait(f.cfg.ConnectRetry, now)
+		f.wait(now)
 	}
 	f.settle(cause, now)
 }
@@ -270,7 +270,7 @@ func (f *FSM) reconfigure(c Config, now time.Time) {
 	if f.wanted {
 		f.failures = 0
 		f.idleTill = time.Time{}
-		f.wait(quickRetry, now)
+		f.wait(now)
 	}
 	f.settle(n.Error(), now)
 }

@@ -455,3 +455,24 @@ func TestEventsBounded(t *testing.T) {
 		t.Errorf("%d events", len(f.events))
 	}
 }
+
+// TestRetryGrows: failing attempts come after about 1, 2, 4 seconds, then every ConnectRetry; Start tries at once and begins anew.
+func TestRetryGrows(t *testing.T) {
+	f := NewFSM(testConfig(), testRand(), t0)
+	f.Step(Input{Kind: InStart}, t0)
+	now := t0
+	for i, want := range []time.Duration{1, 2, 4, 5, 5, 1} {
+		want *= time.Second
+		if i == 5 {
+			f.Step(Input{Kind: InStart}, now)
+		}
+		f.Step(Input{Kind: InDialFailed, Err: errors.New("refused")}, now)
+		if wait := f.Next().Sub(now); f.State() != Active || wait > want || wait < want*3/4 {
+			t.Errorf("attempt %d: %s, next after %s, want 0.75 to 1 of %s", i, f.State(), wait, want)
+		}
+		if i < 4 {
+			now = f.Next()
+			f.Step(Input{Kind: InTimer}, now)
+		}
+	}
+}

@@ -325,3 +325,43 @@ func TestInteropFRRWrongAS(t *testing.T) {
 		return strings.HasPrefix(s.Status().LastError, "received NOTIFICATION OPEN/Bad Peer AS")
 	})
 }
+
+// TestInteropBIRDLinkDown: the link goes down and comes back; the node says so by Reset and Start. The router, which keeps the dead session
+// until it hears otherwise, must not hold the return up for long.
+func TestInteropBIRDLinkDown(t *testing.T) {
+	if !inNetns(t) {
+		return
+	}
+	w := newWorld(t)
+	// BIRD's own wait after an error, 60 s unless told otherwise, is not this side's to shorten.
+	w.bird(t, birdPlain+"	password \"s3cret\"; error wait time 1,2;", "route 192.0.2.0/24 blackhole;")
+	linkDownAndUp(t, speak(t, testConfig(), "s3cret", announcing(10)))
+}
+
+func TestInteropFRRLinkDown(t *testing.T) {
+	if !inNetns(t) {
+		return
+	}
+	w := newWorld(t)
+	w.frr(t, "", "password s3cret", "network 192.0.2.0/24")
+	linkDownAndUp(t, speak(t, testConfig(), "s3cret", announcing(10)))
+}
+
+func linkDownAndUp(t *testing.T, s *side) {
+	t.Helper()
+	s.established(t)
+	for range 2 {
+		sh(t, "ip", "link", "set", "orbgp0", "down")
+		s.Reset("link down")
+		downs := len(s.rec.downs)
+		s.rec.wait(t, "down", time.Second, func() bool { return len(s.rec.downs) > downs-1 && len(s.rec.routes) == 0 })
+		eventually(t, "a while", 5*time.Second, func() bool {
+			return s.Status().State == Active && len(s.Status().Events) > 0 && time.Since(s.Status().Since) > time.Second
+		})
+		sh(t, "ip", "link", "set", "orbgp0", "up")
+		began := time.Now()
+		s.Start()
+		s.established(t)
+		t.Logf("back after %s", time.Since(began))
+	}
+}
