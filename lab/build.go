@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"onramp/node"
 )
 
 // MTUs of interfaces. A redirected frame may be as long as the target's MTU + 18, so two tags on a full packet need 1,508 or more; native
@@ -146,8 +149,7 @@ func (l *Lab) buildFabric() error {
 // the nodes say about their ports; a cable to a router is a plain pair, so that each side sees the other's port go down.
 func (l *Lab) buildCables() error {
 	for i, c := range l.World.Cables {
-		a := end{ns: l.ns(device(c.A)), name: port(c.A), mtu: l.portMTU(c.A)}
-		b := end{ns: l.ns(device(c.B)), name: port(c.B), mtu: l.portMTU(c.B)}
+		a, b := l.cableEnd(c.A), l.cableEnd(c.B)
 		if !l.patched(c) {
 			if err := l.cable(a, b); err != nil {
 				return err
@@ -191,17 +193,79 @@ func (l *Lab) patched(c Cable) bool {
 	return a && b
 }
 
-func (l *Lab) portMTU(end string) int {
-	if _, ok := l.World.node(device(end)); ok {
-		return cableMTU
+// cableEnd is the interface a cable is plugged into. Of a router that tags it is the tagger's, not the router's own.
+func (l *Lab) cableEnd(at string) end {
+	e := end{ns: l.ns(device(at)), name: port(at), mtu: hostMTU}
+	if u := l.World.uplink(at); u != nil && u.Tag != 0 {
+		e.name, e.mtu = taggedPort(u.Port), cableMTU
 	}
-	return hostMTU
+	if _, ok := l.World.node(device(at)); ok {
+		e.mtu = cableMTU
+	}
+	return e
+}
+
+// taggedPort is where the frames of a router's port leave with their tag; taggerPort is the tagger's end of the router's port.
+func taggedPort(port string) string { return "w-" + port }
+func taggerPort(port string) string { return "t-" + port }
+
+// uplink finds a router's uplink by its port, "router/port".
+func (w *World) uplink(at string) *Uplink {
+	r, ok := w.router(device(at))
+	if !ok {
+		return nil
+	}
+	for i := range r.Uplinks {
+		if r.Uplinks[i].Port == port(at) {
+			return &r.Uplinks[i]
+		}
+	}
+	return nil
+}
+
+// buildTagger makes the port of a router that tags: a veth pair whose other end the tagger joins with the cable. A cable that is out shows
+// to the router by its timers or BFD only, as behind a switch.
+func (l *Lab) buildTagger(r Router, u Uplink) error {
+	if err := l.mountBPF(); err != nil {
+		return err
+	}
+	pin := filepath.Join(bpffs, "onramp", l.World.Name, "tagger-"+r.Name+"-"+u.Port)
+	if err := l.state.update(func(s *State) { s.Pins = append(s.Pins, pin) }); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(pin, 0o700); err != nil {
+		return err
+	}
+	ns := l.ns(r.Name)
+	if err := l.cable(end{ns: ns, name: u.Port, mtu: hostMTU}, end{ns: ns, name: taggerPort(u.Port), mtu: cableMTU}); err != nil {
+		return err
+	}
+	err := in(ns, func() error {
+		var index [3]int
+		for i, name := range []string{u.Port, taggerPort(u.Port), taggedPort(u.Port)} {
+			link, err := netlink.LinkByName(name)
+			if err != nil {
+				return err
+			}
+			index[i] = link.Attrs().Index
+		}
+		return node.AttachTagger(index[0], index[1], index[2], u.Tag, pin)
+	})
+	if err != nil {
+		return fmt.Errorf("tag %d of %s/%s: %w", u.Tag, r.Name, u.Port, err)
+	}
+	return nil
 }
 
 // buildRouterPorts gives the routers' uplinks their addresses.
 func (l *Lab) buildRouterPorts() error {
 	for _, r := range l.World.Routers {
 		for _, u := range r.Uplinks {
+			if u.Tag != 0 {
+				if err := l.buildTagger(r, u); err != nil {
+					return err
+				}
+			}
 			err := in(l.ns(r.Name), func() error { return addAddress(u.Port, u.Address.String()) })
 			if err != nil {
 				return fmt.Errorf("address of %s/%s: %w", r.Name, u.Port, err)
@@ -350,7 +414,7 @@ func (l *Lab) cut(link string, out bool) error {
 	// A router's port is nobody's but the lab's.
 	for _, e := range []string{c.A, c.B} {
 		if _, isNode := l.World.node(device(e)); !isNode {
-			return setLink(l.ns(device(e)), port(e), !out)
+			return setLink(l.ns(device(e)), l.cableEnd(e).name, !out)
 		}
 	}
 	return fmt.Errorf("cable %s - %s has no end to pull", c.A, c.B)

@@ -145,8 +145,11 @@ func (c *checker) checkUplink(at string, r Router, u Uplink) {
 	if !sessionKey.MatchString(u.Key) {
 		c.fail(at+".key", "want at most 25 letters and digits")
 	}
-	if u.Tag != 0 {
-		c.fail(at+".tag", "a router of this lab hands over untagged frames; take an untagged hand-off port of the exchange")
+	if u.Tag > 4094 {
+		c.fail(at+".tag", "%d is no tag: want 1 to 4094, or 0 for none", u.Tag)
+	}
+	if u.Tag != 0 && len(u.Port) > 13 {
+		c.fail(at+".port", "%q: a port with a tag has at most 13 characters", u.Port)
 	}
 	if u.HoldTime != 0 && (u.HoldTime < 3e9 || u.Keepalive > u.HoldTime) {
 		c.fail(at, "holdTime %s: want at least 3s and not less than keepalive", u.HoldTime)
