@@ -17,7 +17,7 @@ import (
 
 // actor is a principal with the Azure SDK's clients.
 type actor struct {
-	t   *testing.T
+	t   testing.TB
 	net *armnetwork.ClientFactory
 	rm  *armresources.ClientFactory
 }
@@ -37,8 +37,8 @@ func (w *world) actor(name, sub string) actor {
 }
 
 // polled follows the operation that a call began to its end: polled(client.BeginDelete(…))(t).
-func polled[T any](p *runtime.Poller[T], err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+func polled[T any](p *runtime.Poller[T], err error) func(testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -54,8 +54,8 @@ func polled[T any](p *runtime.Poller[T], err error) func(*testing.T) T {
 }
 
 // got is the value of a call that must not fail: got(client.Get(…))(t).
-func got[T any](r T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+func got[T any](r T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ func got[T any](r T, err error) func(*testing.T) T {
 }
 
 // all reads every page.
-func all[T any](t *testing.T, p *runtime.Pager[T]) []T {
+func all[T any](t testing.TB, p *runtime.Pager[T]) []T {
 	t.Helper()
 	var pages []T
 	for p.More() {
@@ -79,7 +79,7 @@ func all[T any](t *testing.T, p *runtime.Pager[T]) []T {
 }
 
 // refused wants an error of ARM.
-func refused(t *testing.T, err error, status int, code string) {
+func refused(t testing.TB, err error, status int, code string) {
 	t.Helper()
 	var e *azcore.ResponseError
 	if !errors.As(err, &e) || e.StatusCode != status || e.ErrorCode != code {
@@ -87,7 +87,7 @@ func refused(t *testing.T, err error, status int, code string) {
 	}
 }
 
-func same[T comparable](t *testing.T, what string, have, want T) {
+func same[T comparable](t testing.TB, what string, have, want T) {
 	t.Helper()
 	if have != want {
 		t.Errorf("%s is %v, want %v", what, have, want)

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,9 +77,18 @@ func testFabric() *resource.Fabric {
 	return f
 }
 
+// preparedFabric is the test fabric as it is stored; hashing its secrets takes a while, so it is done once.
+var preparedFabric = sync.OnceValue(func() *resource.Fabric {
+	f := testFabric()
+	if err := PrepareFabric(f, nil); err != nil {
+		panic(err)
+	}
+	return f
+})
+
 // world is a front over TLS on a memory store, with a reconciler that finishes operations as soon as they are let through.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	store store.Store
 	front *Front
 	srv   *httptest.Server
@@ -93,17 +103,13 @@ type option func(*world)
 
 func held(w *world) { w.hold = make(chan struct{}) }
 
-func newWorld(t *testing.T, opts ...option) *world {
+func newWorld(t testing.TB, opts ...option) *world {
 	t.Helper()
 	w := &world{t: t, store: store.NewMemory(store.NewKeyring()), live: &fakeLive{}, fail: func(*store.Operation) *resource.Failure { return nil }}
 	for _, o := range opts {
 		o(w)
 	}
-	f := testFabric()
-	if err := PrepareFabric(f, nil); err != nil {
-		t.Fatalf("fabric: %v", err)
-	}
-	if err := w.store.Create(t.Context(), f); err != nil {
+	if err := w.store.Create(t.Context(), resource.Clone(preparedFabric())); err != nil {
 		t.Fatal(err)
 	}
 	var err error
