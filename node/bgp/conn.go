@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	smallBuffer = 1024      // what an idle connection reads into
-	largeBuffer = 64 * 1024 // what a busy one grows to; holds the longest message
-	chunkSize   = 32 * 1024 // written at once
-	lingerTime  = time.Second
-	minSendHold = 8 * time.Minute // RFC 9687
+	smallBuffer = 1024                   // what an idle connection reads into
+	largeBuffer = 64 * 1024              // what a busy one grows to; holds the longest message
+	chunkSize   = 32 * 1024              // written at once
+	lingerTime  = 500 * time.Millisecond // for a last NOTIFICATION to be taken
+	minSendHold = 8 * time.Minute        // RFC 9687
 )
 
 // conn is one connection: a goroutine that reads whole messages and hands them to the session, and one that writes. close ends both.

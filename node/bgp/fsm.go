@@ -129,7 +129,6 @@ const (
 	quickRetry    = time.Second
 	minHold       = 3 * time.Second
 	maxHoldTime   = 65535 * time.Second
-	noHold        = -1 * time.Second // Config.HoldTime: offer 0, no hold timer at all
 	defaultHold   = 180 * time.Second
 	defaultKeep   = 60 * time.Second
 	backoffDouble = 4
@@ -142,13 +141,14 @@ func NewFSM(c Config, random *rand.Rand, now time.Time) *FSM {
 
 // withDefaults fills in what 0 stands for. HoldTime below zero offers none.
 func (c Config) withDefaults() Config {
-	if c.HoldTime == 0 {
+	switch {
+	case c.HoldTime == 0:
 		c.HoldTime = defaultHold
-	}
-	if c.HoldTime < 0 {
+	case c.HoldTime < 0:
 		c.HoldTime = 0
+	default:
+		c.HoldTime = min(max(c.HoldTime, minHold), maxHoldTime).Truncate(time.Second)
 	}
-	c.HoldTime = min(c.HoldTime, maxHoldTime).Truncate(time.Second)
 	if c.Keepalive <= 0 {
 		c.Keepalive = defaultKeep
 	}
@@ -298,20 +298,30 @@ func (f *FSM) settle(cause string, now time.Time) {
 	f.record(Event{Time: now, From: from, To: state, Cause: cause})
 }
 
-// record keeps the latest events. The endless back and forth of failing attempts to connect takes two places, not all.
+// record keeps the latest events. Attempts that fail in the same way again and again take the room of one, the latest; what happened to an
+// Established session is never merged.
 func (f *FSM) record(e Event) {
-	trying := func(s State) bool { return s == Connect || s == Active }
-	if n := len(f.events); n >= 2 && trying(e.From) && trying(e.To) {
-		if old := f.events[n-2]; old.From == e.From && old.To == e.To && old.Cause == e.Cause {
-			f.events[n-2] = f.events[n-1]
-			f.events[n-1] = e
-			return
+	f.events = append(f.events, e)
+	for k := 1; k <= 6; k++ {
+		if first := len(f.events) - 2*k; first >= 0 && repeated(f.events[first:], k) {
+			f.events = append(f.events[:first], f.events[first+k:]...)
+			break
 		}
 	}
-	if len(f.events) == maxEvents {
+	if len(f.events) > maxEvents {
 		f.events = append(f.events[:0], f.events[1:]...)
 	}
-	f.events = append(f.events, e)
+}
+
+// repeated reports whether the first k of 2k events say the same as the others, none about an Established session.
+func repeated(events []Event, k int) bool {
+	for i, a := range events[:k] {
+		b := events[k+i]
+		if a.From != b.From || a.To != b.To || a.Cause != b.Cause || a.From == Established || a.To == Established {
+			return false
+		}
+	}
+	return true
 }
 
 // jitter is d shortened by up to a quarter (RFC 4271 §10).
@@ -349,12 +359,7 @@ func (f *FSM) connect(cause string, now time.Time) {
 // unanswered notes that nothing came back for a whole attempt to connect: not even a refusal, which is what a wrong key looks like.
 func (f *FSM) unanswered(now time.Time) {
 	f.lastErr = fmt.Sprintf("connect to %s: no answer: the peer or the link is down, the way is filtered, or the MD5 keys differ", f.cfg.PeerAddr)
-	e := Event{Time: now, From: Connect, To: Connect, Cause: f.lastErr}
-	if n := len(f.events); n > 0 && f.events[n-1].From == e.From && f.events[n-1].To == e.To {
-		f.events[n-1] = e
-		return
-	}
-	f.record(e)
+	f.record(Event{Time: now, From: Connect, To: Connect, Cause: f.lastErr})
 }
 
 func (f *FSM) stop(n *Notification, now time.Time) {

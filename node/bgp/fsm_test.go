@@ -444,12 +444,23 @@ func TestEventsBounded(t *testing.T) {
 		f.Step(Input{Kind: InTimer}, now)
 		f.Step(Input{Kind: InDialFailed, Err: errors.New("no route")}, now)
 	}
-	if len(f.events) > before+3 || f.events[len(f.events)-1].Time != now {
+	if len(f.events) > before+4 || f.events[len(f.events)-1].Time != now {
 		t.Errorf("%d events after %d: %+v", len(f.events), before, f.events)
 	}
-	for range 100 {
-		f.Step(Input{Kind: InStop, Note: notify(CodeCease, CeaseAdminShutdown, nil, "")}, now)
-		f.Step(Input{Kind: InStart}, now)
+	for range 100 { // refused after the connection was made: a longer circle
+		now = f.Next()
+		f.Step(Input{Kind: InTimer}, now)
+		f.Step(Input{Kind: InDialed}, now)
+		f.Step(Input{Kind: InClosed}, now)
+	}
+	if len(f.events) > before+8 {
+		t.Errorf("%d events: %+v", len(f.events), f.events)
+	}
+	for range 100 { // flaps of an established session are all told
+		now = f.Next()
+		for _, in := range []Input{{Kind: InTimer}, {Kind: InDialed}, {Kind: InOpen, Open: peerOpen()}, {Kind: InKeepalive}, {Kind: InClosed}} {
+			f.Step(in, now)
+		}
 	}
 	if len(f.events) != maxEvents {
 		t.Errorf("%d events", len(f.events))

@@ -288,6 +288,25 @@ func TestInteropFRR(t *testing.T) {
 	w.frrWants(t, "Notification received (Cease/Administrative Shutdown)", "show bgp neighbors 169.254.77.1")
 }
 
+// TestInteropFRRIPv6: FRR sends a global and a link-local next hop, this side the global one alone.
+func TestInteropFRRIPv6(t *testing.T) {
+	if !inNetns(t) {
+		return
+	}
+	w := newWorld(t)
+	w.frr(t, "neighbor fd77::1 remote-as 12076; neighbor fd77::1 timers connect 2", "", "exit-address-family; address-family ipv6 unicast; "+
+		"neighbor fd77::1 activate; network 2001:db8:1::/48")
+	c := testConfig()
+	c.LocalAddr, c.PeerAddr, c.Families = addr("fd77::1"), addr("fd77::2"), []Family{IPv6Unicast}
+	s := speak(t, c, "", func(s *Session, _ Peer) {
+		s.Announce([]Update{{Family: IPv6Unicast, Reach: []netip.Prefix{pfx("2001:db9::/48")}, NextHop: addr("fd77::1"), Attrs: (&Attrs{}).Prepend(12076, 1)},
+			{Family: IPv6Unicast, EndOfRIB: true}})
+	})
+	s.established(t)
+	s.rec.wait(t, "frr's route", 10*time.Second, func() bool { return s.rec.routes[pfx("2001:db8:1::/48")].NextHop == addr("fd77::2") })
+	w.frrWants(t, "from fd77::1", "show bgp ipv6 unicast 2001:db9::/48")
+}
+
 // TestInteropFRRHelpsUs: FRR keeps the routes of this side while it restarts.
 func TestInteropFRRHelpsUs(t *testing.T) {
 	if !inNetns(t) {

@@ -53,7 +53,10 @@ func encodeOpen(o *Open) []byte {
 	b := append(appendHeader(nil, typeOpen), o.Version)
 	b = binary.BigEndian.AppendUint16(b, as)
 	b = binary.BigEndian.AppendUint16(b, uint16(o.HoldTime/time.Second))
-	id := o.ID.As4()
+	var id [4]byte // 0.0.0.0, which the peer refuses in so many words, where ID is no IPv4 address
+	if o.ID.Unmap().Is4() {
+		id = o.ID.Unmap().As4()
+	}
 	b = append(b, id[:]...)
 	caps := appendCapabilities(nil, o)
 	if len(caps) == 0 {
