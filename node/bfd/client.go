@@ -146,6 +146,7 @@ func (k *Client) converse(ctx context.Context, c net.Conn) error {
 	var reader sync.WaitGroup
 	defer reader.Wait()
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })() // a daemon that does not read must not hold the end up
 	defer close(ended)
 	reader.Go(func() {
 		in := json.NewDecoder(c)
@@ -251,19 +252,18 @@ func (k *Client) dialSocket(ctx context.Context) (c net.Conn, err error) {
 	return c, err
 }
 
-// maxLog bounds the daemon's log, which begins anew with a start above it.
-const maxLog = 1 << 20
+// The daemon's log stands beside its socket, and begins anew when it is larger than maxLog.
+const (
+	logSuffix = ".log"
+	maxLog    = 1 << 20
+)
 
 // startCommand starts the daemon in a session of its own. It writes to a file, because what this process writes to may end with it.
 func (k *Client) startCommand() error {
 	if len(k.cfg.Command) == 0 {
 		return errors.New("there is no command for it")
 	}
-	name, flags := k.cfg.Socket+".log", os.O_CREATE|os.O_WRONLY|os.O_APPEND
-	if i, err := os.Stat(name); err == nil && i.Size() > maxLog {
-		flags |= os.O_TRUNC
-	}
-	log, err := os.OpenFile(name, flags, 0o600)
+	log, err := os.OpenFile(k.cfg.Socket+logSuffix, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open its log: %w", err)
 	}

@@ -26,7 +26,9 @@ type Daemon struct {
 const (
 	defaultPatience = 10 * time.Minute
 	lookEvery       = time.Second // at the socket's file, and at the clock
-	backlog         = 1 << 14     // news that a client may leave unread before it is cut off
+	lockAttempts    = 20
+	lockGap         = 50 * time.Millisecond
+	backlog         = 1 << 14 // news that a client may leave unread before it is cut off
 )
 
 // ErrRunning says that another daemon serves the socket.
@@ -35,7 +37,7 @@ var ErrRunning = errors.New("another bfd daemon serves the socket")
 // Serve serves clients at the Unix socket, the newest one at a time, until ctx ends, a client orders the end, no client was there for
 // Patience, or the socket's file is gone. Sessions are taken AdminDown then.
 func (d *Daemon) Serve(ctx context.Context, socket string) error {
-	lock, err := lockFile(socket + ".lock")
+	lock, err := lockFile(ctx, socket+".lock")
 	if err != nil {
 		return err
 	}
@@ -56,19 +58,28 @@ func (d *Daemon) Serve(ctx context.Context, socket string) error {
 	return s.run(ctx, socket)
 }
 
-// lockFile takes the lock that only one daemon of a socket can hold; it goes with the process.
-func lockFile(name string) (*os.File, error) {
+// lockFile takes the lock that only one daemon of a socket can hold; it goes with the process. One that is about to end is waited for.
+func lockFile(ctx context.Context, name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = ErrRunning
+	for range lockAttempts {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			break
 		}
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
+		select {
+		case <-ctx.Done():
+		case <-time.After(lockGap):
+		}
 	}
-	return f, nil
+	switch {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, unix.EWOULDBLOCK):
+		err = ErrRunning
+	}
+	return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
 }
 
 // maxSocketPath is what fits a struct sockaddr_un.
@@ -159,6 +170,9 @@ func (s *server) look(ctx context.Context, socket string) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if log, err := os.Stat(socket + logSuffix); err == nil && log.Size() > maxLog {
+			_ = os.Truncate(socket+logSuffix, 0)
 		}
 		if now, err := os.Stat(socket); err != nil || !os.SameFile(mine, now) {
 			s.log.Info("bfd ends: its socket is gone", "err", err)

@@ -3,11 +3,13 @@ package bfd
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -203,6 +205,67 @@ func TestDaemonOutlivesItsStarter(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.wait("the daemon ends with its directory, and says so", 5*time.Second, func() bool { return b.get("s").RemoteState == AdminDown })
+}
+
+// A path of any length will do, and a daemon that nobody needs ends by itself.
+func TestLonelyDaemonEnds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 40))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "bfd.sock")
+	ended := make(chan error, 1)
+	go func() {
+		ended <- (&Daemon{Log: slog.New(slog.DiscardHandler), Patience: 1500 * time.Millisecond}).Serve(t.Context(), socket)
+	}()
+	c := NewClient(ClientConfig{Socket: socket})
+	w := &world{t: t}
+	w.wait("a connection", 5*time.Second, func() bool {
+		conn, err := c.dialSocket(t.Context())
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on")
+	}
+	if _, err := os.Stat(socket); err == nil {
+		t.Error("the socket is still there")
+	}
+	if err := c.Shutdown(t.Context()); err != nil {
+		t.Errorf("shutdown where none runs: %v", err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	good, _ := both("s", "eth0", "10.9.0.1", "10.9.0.2", Config{})
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, spoil := range map[string]func(s *Session){
+		"no name":      func(s *Session) { s.Name = "" },
+		"no device":    func(s *Session) { s.Device = "" },
+		"long device":  func(s *Session) { s.Device = "abcdefghijklmnop" },
+		"two families": func(s *Session) { s.Remote = netip.MustParseAddr("fd09::1") },
+		"wrapped": func(s *Session) {
+			s.Local, s.Remote = netip.MustParseAddr("::ffff:1.1.1.1"), netip.MustParseAddr("fd09::1")
+		},
+		"itself":         func(s *Session) { s.Remote = s.Local },
+		"short interval": func(s *Session) { s.DesiredMinTx = time.Millisecond },
+		"long interval":  func(s *Session) { s.RequiredMinRx = time.Hour },
+	} {
+		s := good
+		spoil(&s)
+		if s.Validate() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
 }
 
 func TestOneDaemonPerSocket(t *testing.T) {

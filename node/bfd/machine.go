@@ -123,7 +123,7 @@ func (m *Machine) Deadline() time.Time {
 // Tick does what is due at now.
 func (m *Machine) Tick(now time.Time) Output {
 	out := Output{Send: m.out[:0]}
-	if !m.expires.IsZero() && !now.Before(m.expires) {
+	if m.expiring(now) {
 		m.expires, m.remoteDiscr, m.remoteMinRx, m.remoteDemand = time.Time{}, 0, time.Microsecond, false
 		if m.state == Init || m.state == Up {
 			m.enter(Down, DiagExpired, now, &out)
@@ -138,6 +138,9 @@ func (m *Machine) Tick(now time.Time) Output {
 	}
 	return out
 }
+
+// expiring reports whether Tick would end the detection time.
+func (m *Machine) expiring(now time.Time) bool { return !m.expires.IsZero() && !now.Before(m.expires) }
 
 // Receive takes a packet that Parse accepted and that belongs to this session (RFC 5880 §6.8.6).
 func (m *Machine) Receive(p Packet, now time.Time) Output {

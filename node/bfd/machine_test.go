@@ -43,6 +43,71 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// Failed is about the path: silence and a peer that does not hear us are failures, an administrator's word is none.
+func TestFailed(t *testing.T) {
+	from := func(s State) Packet {
+		return Packet{State: s, DetectMult: 3, MyDiscr: 9, YourDiscr: 7, DesiredMinTx: slow, RequiredMinRx: slow}
+	}
+	late := epoch.Add(time.Minute)
+	for _, c := range []struct {
+		name  string
+		is    State
+		steps func(m *Machine) Output
+		want  bool
+	}{
+		{"silence", Up, func(m *Machine) Output { return m.Tick(late) }, true},
+		{"the peer is down", Up, func(m *Machine) Output { return m.Receive(from(Down), epoch) }, true},
+		{"the peer is switched off", Up, func(m *Machine) Output { return m.Receive(from(AdminDown), epoch) }, false},
+		{"we are switched off", Up, func(m *Machine) Output { return m.Configure(Config{AdminDown: true}, epoch) }, false},
+		{"silence before Up", Init, func(m *Machine) Output { return m.Tick(late) }, false},
+		{"the peer is switched off after silence", Up, func(m *Machine) Output { m.Tick(late); return m.Receive(from(AdminDown), late) }, false},
+		{"still, while it begins anew", Up, func(m *Machine) Output { m.Tick(late); return m.Receive(from(Down), late) }, true},
+		{"up again", Up, func(m *Machine) Output { m.Tick(late); return m.Receive(from(Init), late) }, false},
+		{"we are switched off after silence", Up, func(m *Machine) Output { m.Tick(late); return m.Configure(Config{AdminDown: true}, late) }, false},
+	} {
+		m := at(c.is)
+		if out := c.steps(m); m.Status().Failed != c.want || !out.Changed {
+			t.Errorf("%s: failed %v, changed %v; want %v, and a change", c.name, m.Status().Failed, out.Changed, c.want)
+		}
+	}
+}
+
+// A peer that wanted no packets and is gone is looked for again.
+func TestSilencedPeerGone(t *testing.T) {
+	m := at(Up)
+	m.Receive(Packet{State: Up, Final: true, DetectMult: 3, MyDiscr: 9, YourDiscr: 7, DesiredMinTx: slow}, epoch)
+	if d := m.Deadline(); !d.Equal(epoch.Add(3 * time.Second)) {
+		t.Fatalf("a peer that wants none is sent some at %v", d.Sub(epoch))
+	}
+	if out := m.Tick(epoch.Add(3 * time.Second)); m.state != Down || len(out.Send) != 1 {
+		t.Fatalf("%+v, sent %+v", m.Status(), out.Send)
+	}
+	if d := m.Deadline(); d.IsZero() || d.After(epoch.Add(4*time.Second)) {
+		t.Errorf("the next packet goes at %v", d)
+	}
+}
+
+func TestMachineDoesNotAllocate(t *testing.T) {
+	m, now := at(Up), epoch
+	p := Packet{State: Up, Poll: true, DetectMult: 3, MyDiscr: 9, YourDiscr: 7, DesiredMinTx: 100 * time.Millisecond, RequiredMinRx: 100 * time.Millisecond}
+	buf := make([]byte, 0, PacketLen)
+	if n := testing.AllocsPerRun(1000, func() {
+		now = now.Add(300 * time.Millisecond)
+		for _, q := range m.Tick(now).Send {
+			buf = q.Append(buf[:0])
+		}
+		q, err := Parse(p.Append(buf[:0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range m.Receive(q, now).Send {
+			buf = q.Append(buf[:0])
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations per packet", n)
+	}
+}
+
 func TestDetection(t *testing.T) {
 	m := at(Up)
 	m.Receive(Packet{State: Up, Final: true, DetectMult: 5, MyDiscr: 9, YourDiscr: 7, DesiredMinTx: 400 * time.Millisecond,

@@ -50,7 +50,9 @@ func (w *world) gaps(ns, dev string, d time.Duration) (out []time.Duration) {
 	return out
 }
 
-func quantile(ds []time.Duration, q float64) time.Duration { return ds[min(len(ds)-1, int(float64(len(ds))*q))] }
+func quantile(ds []time.Duration, q float64) time.Duration {
+	return ds[min(len(ds)-1, int(float64(len(ds))*q))]
+}
 
 // TestManySessionsHold: 200 sessions at 100 ms stay up, and their packets come in time.
 func TestManySessionsHold(t *testing.T) {

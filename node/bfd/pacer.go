@@ -24,6 +24,12 @@ const (
 	goodbyeGap = 50 * time.Millisecond
 )
 
+// Packets taken from one socket at a turn, and before a session of it is given up.
+const (
+	drainTurn = 64
+	drainLast = 4096
+)
+
 // pacer runs all sessions in one goroutine on a thread of its own: it waits for packets and the next deadline at once, takes the packets
 // first, so that one that waited in a socket counts before a detection time ends, and then does what is due. It allocates nothing for a packet.
 type pacer struct {
@@ -177,14 +183,14 @@ func (p *pacer) ready(fd int) {
 		}
 	default:
 		if r := p.byFD[int32(fd)]; r != nil {
-			p.drain(r)
+			p.drain(r, drainTurn)
 		}
 	}
 }
 
 // drain takes the packets of a socket; a bounded number, so that a flood on one device does not stop the others.
-func (p *pacer) drain(r *receiver) {
-	for range 64 {
+func (p *pacer) drain(r *receiver, limit int) {
+	for range limit {
 		if !p.in.receive(r.fd) {
 			return
 		}
@@ -236,7 +242,14 @@ func (p *pacer) transmit(s *running, k *Packet) {
 func (p *pacer) tick(now time.Time) {
 	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
 		s := p.queue[0]
-		p.take(s, s.m.Tick(now))
+		if s.m.expiring(now) { // its packets may wait behind those of others
+			if r := p.receivers[receiverKey{s.spec.Device, s.spec.Local.Is6()}]; r != nil {
+				p.drain(r, drainLast)
+			}
+		}
+		if !s.due.After(now) {
+			p.take(s, s.m.Tick(now))
+		}
 	}
 	if !p.check.After(now) {
 		p.check = now.Add(checkEvery)
