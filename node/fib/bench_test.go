@@ -40,7 +40,7 @@ const (
 )
 
 const (
-	benchMask   = 1<<14 - 1 // random destinations of a leg, less one
+	benchMask   = 1<<12 - 1 // random destinations of a leg, less one
 	liveFrames  = 2         // BPF_F_TEST_XDP_LIVE_FRAMES
 	benchWindow = 1024      // packets between two stamps
 	benchStamps = 4096
