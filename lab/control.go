@@ -150,15 +150,20 @@ func (l *Lab) routerNames() string {
 	return strings.Join(names, ", ")
 }
 
-// keepLogs copies the logs of a failed test beside the lab's directory, for a look afterwards.
+// keepLogs copies the logs of a failed test to a directory of its own, for a look afterwards.
 func (l *Lab) keepLogs() {
-	dst := filepath.Join(os.TempDir(), "onramp-"+l.World.Name+"-logs")
-	_ = os.RemoveAll(dst)
+	dst, err := os.MkdirTemp("", "onramp-"+l.World.Name+"-logs-")
+	if err != nil {
+		l.screen.note("keep the logs: %v", err)
+		return
+	}
 	for _, sub := range []string{"logs", "routers"} {
-		if _, err := os.Stat(l.path(sub)); err == nil {
-			if err := os.CopyFS(filepath.Join(dst, sub), os.DirFS(l.path(sub))); err != nil && !errors.Is(err, os.ErrInvalid) {
-				l.screen.note("copy logs: %v", err)
-			}
+		if _, err := os.Stat(l.path(sub)); err != nil {
+			continue
+		}
+		// Sockets among the files are skipped with ErrInvalid.
+		if err := os.CopyFS(filepath.Join(dst, sub), os.DirFS(l.path(sub))); err != nil && !errors.Is(err, os.ErrInvalid) {
+			l.screen.note("keep the logs: %v", err)
 		}
 	}
 	l.screen.note("logs are kept in %s", dst)

@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -155,7 +156,31 @@ func Down(ctx context.Context, name string, o Options) error {
 	if err != nil {
 		return errors.Join(err, removeEmpty(name, o))
 	}
+	if err := l.endOwner(ctx); err != nil {
+		return err
+	}
 	return l.down(ctx)
+}
+
+// endOwner ends a `lab up` that still runs, which takes its world down by itself; what it leaves is removed by the caller.
+func (l *Lab) endOwner(ctx context.Context) error {
+	o := l.state.get().Owner
+	if o.PID == os.Getpid() || !o.alive() {
+		return nil
+	}
+	if err := syscall.Kill(o.PID, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("end %s (pid %d): %w", o.Name, o.PID, err)
+	}
+	err := poll(ctx, 30*time.Second, 20*time.Millisecond, func() error {
+		if o.alive() {
+			return fmt.Errorf("%s (pid %d) does not end", o.Name, o.PID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return os.MkdirAll(l.dir, 0o755) // it is gone already where the owner did it all
 }
 
 // removeEmpty removes the directory of a lab whose maker was killed before it wrote the state, and so before it made anything.

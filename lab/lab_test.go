@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -202,6 +203,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "out.json")
+	t.Setenv("TMPDIR", t.TempDir())
 	err := Test(t.Context(), file, out, o)
 	if err == nil || !strings.Contains(err.Error(), "lab.yaml:") || !strings.Contains(err.Error(), "0 of 2 answered") {
 		t.Fatalf("error %v, want the failing step with its line", err)
@@ -271,6 +273,42 @@ func TestKill9(t *testing.T) {
 			checkGone(t, o, w.Name, s.st.Mark)
 		})
 	}
+}
+
+// TestDownUnder ends a `lab up` of another process.
+func TestDownUnder(t *testing.T) {
+	needRoot(t)
+	w, o := testWorld(t, "orlab-under", twoSites)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHelperUp$", "-test.v")
+	cmd.Env = append(os.Environ(), "ORLAB_HELPER_ROOT="+o.Root, "ORLAB_HELPER_NAME="+w.Name)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	var mark string
+	err := poll(t.Context(), 10*time.Second, 5*time.Millisecond, func() error {
+		s, err := openState(o.Root, w.Name)
+		if err != nil {
+			return err
+		}
+		if mark = s.st.Mark; len(s.st.Processes) == 0 {
+			return errors.New("no process yet")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Down(t.Context(), w.Name, o); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-exited:
+	case <-time.After(10 * time.Second):
+		t.Error("the other process still runs")
+	}
+	checkGone(t, o, w.Name, mark)
 }
 
 // killAfter starts a lab in another process and kills that when its output shows the step; with "" as soon as the state is there.

@@ -22,7 +22,7 @@ type State struct {
 	File     string    `json:"file"`
 	Created  time.Time `json:"created"`
 	Ready    time.Time `json:"ready,omitzero"` // the story is told
-	Owner    int       `json:"owner"`          // process that brings it up
+	Owner    Process   `json:"owner"`          // who brings it up
 	Mark     string    `json:"mark"`           // in the environment of every process of this lab
 	Endpoint string    `json:"endpoint,omitempty"`
 
@@ -111,8 +111,10 @@ func createState(root string, w *World, mark string) (*stateFile, error) {
 		}
 		return nil, err
 	}
+	owner := Process{Name: "lab up", PID: os.Getpid()}
+	owner.Start, _ = startTime(owner.PID) // 0 is nobody's
 	f := &stateFile{path: filepath.Join(dir, "state.json"), st: State{
-		Name: w.Name, File: w.file, Created: time.Now(), Owner: os.Getpid(), Mark: mark,
+		Name: w.Name, File: w.file, Created: time.Now(), Owner: owner, Mark: mark,
 		Machines: map[string]Booted{}, Cut: map[string]bool{}, Extra: map[string]*Extras{}, Vars: map[string]string{},
 	}}
 	return f, f.update(func(*State) {})
