@@ -56,21 +56,30 @@ func (b *blocks) take(n uint32) (uint32, bool) {
 		return 0, true
 	}
 	n = b.whole(n)
-	if base, ok := b.pop(n); ok {
+	base, ok := b.find(n)
+	if !ok {
+		b.join()
+		base, ok = b.find(n)
+	}
+	if ok {
 		b.used += n
+	}
+	return base, ok
+}
+
+// find looks for a free block of the length, then for room that was never used, then for the smallest block that may be cut.
+func (b *blocks) find(n uint32) (uint32, bool) {
+	if base, ok := b.pop(n); ok {
 		return base, true
 	}
-	if size := n + n&1; b.even && b.end-b.next >= size {
+	size := n
+	if b.even {
+		size = (n + 1) &^ 1
+	}
+	if b.end-b.next >= size {
 		base := b.next
 		b.next += size
 		b.keep(base+n, size-n)
-		b.used += n
-		return base, true
-	}
-	if !b.even && b.end-b.next >= n {
-		base := b.next
-		b.next += n
-		b.used += n
 		return base, true
 	}
 	return b.split(n)
@@ -90,31 +99,22 @@ func (b *blocks) pop(n uint32) (uint32, bool) {
 	return base, true
 }
 
-// split cuts the smallest larger free block; when there is none, neighbours are joined first.
 func (b *blocks) split(n uint32) (uint32, bool) {
-	for _, joined := range []bool{false, true} {
-		if joined {
-			b.join()
+	best := uint32(0)
+	for size := range b.free {
+		if size >= n && (best == 0 || size < best) {
+			best = size
 		}
-		best := uint32(0)
-		for size := range b.free {
-			if size >= n && (best == 0 || size < best) {
-				best = size
-			}
-		}
-		if best == 0 {
-			continue
-		}
-		base, _ := b.pop(best)
-		if best > n {
-			b.keep(base+n, best-n)
-		}
-		b.used += n
-		return base, true
 	}
-	return 0, false
+	if best == 0 {
+		return 0, false
+	}
+	base, _ := b.pop(best)
+	b.keep(base+n, best-n)
+	return base, true
 }
 
+// join makes neighbouring free blocks one, and the last of them room that was never used.
 func (b *blocks) join() {
 	var all []block
 	for n, bases := range b.free {
@@ -128,6 +128,14 @@ func (b *blocks) join() {
 		cur := all[i]
 		for i++; i < len(all) && all[i].base == cur.base+cur.n; i++ {
 			cur.n += all[i].n
+		}
+		if cur.base+cur.n == b.next {
+			b.next = cur.base
+			if b.even && b.next&1 == 1 {
+				b.keep(b.next, 1)
+				b.next++
+			}
+			continue
 		}
 		b.keep(cur.base, cur.n)
 	}

@@ -54,6 +54,7 @@ var conformance = []struct {
 	{"forgets what a later configuration has not", conformStale},
 	{"counters of what stays are kept", conformCounters},
 	{"polices", conformPolicer},
+	{"answers an error after Close", conformClosed},
 	{"leaves nothing", conformRemove},
 }
 
@@ -383,6 +384,20 @@ func conformPolicer(t *testing.T, h harness, f twin) {
 		t.Fatal(err)
 	}
 	expect(t, f, "p0", big.bytes(), "p2")
+}
+
+func conformClosed(t *testing.T, h harness, f twin) {
+	fill(t, f, config(h.ifs))
+	if err := errors.Join(f.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.Counters()
+	for i, err := range []error{err, f.Apply(config(h.ifs)), f.Routes("red", nil), f.ReplaceRoutes("red", nil), f.SetNeighbor("a", ips("1.1.1.1")[0], nil),
+		f.SetUnderlayNeighbor(ips("1.1.1.1")[0], nil), f.SetAttachmentUp("a", true)} {
+		if !errors.Is(err, errClosed) {
+			t.Errorf("call %d answers %v", i, err)
+		}
+	}
 }
 
 func conformRemove(t *testing.T, h harness, f twin) {

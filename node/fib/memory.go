@@ -140,6 +140,9 @@ func (m *Memory) applyAttachments() {
 func (m *Memory) Routes(domain string, cs []RouteChange) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return errClosed
+	}
 	return m.change(domain, m.routes[domain], cs)
 }
 
@@ -181,6 +184,9 @@ func (m *Memory) known(c RouteChange) error {
 func (m *Memory) ReplaceRoutes(domain string, rs []RouteChange) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return errClosed
+	}
 	table := map[netip.Prefix][]Hop{}
 	err := m.change(domain, table, rs)
 	if m.routes[domain] != nil {
@@ -193,6 +199,9 @@ func (m *Memory) ReplaceRoutes(domain string, rs []RouteChange) error {
 func (m *Memory) SetNeighbor(attachment string, addr netip.Addr, mac net.HardwareAddr) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return errClosed
+	}
 	if m.attached[attachment] == nil {
 		return fmt.Errorf("neighbour %v: no attachment %q", addr, attachment)
 	}
@@ -211,6 +220,9 @@ func (m *Memory) SetNeighbor(attachment string, addr netip.Addr, mac net.Hardwar
 func (m *Memory) SetUnderlayNeighbor(remote netip.Addr, mac net.HardwareAddr) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return errClosed
+	}
 	if mac != nil && len(mac) != 6 {
 		return fmt.Errorf("underlay neighbour %v: MAC %v is not an Ethernet address", remote, mac)
 	}
@@ -222,6 +234,9 @@ func (m *Memory) SetUnderlayNeighbor(remote netip.Addr, mac net.HardwareAddr) er
 func (m *Memory) SetAttachmentUp(attachment string, up bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return errClosed
+	}
 	at := m.attached[attachment]
 	if at == nil {
 		return fmt.Errorf("attachment %q: no such attachment", attachment)
