@@ -95,6 +95,23 @@ func (r *recorder) wait(t *testing.T, what string, d time.Duration, cond func() 
 	}
 }
 
+// route is what was learned about p.
+func (r *recorder) route(p netip.Prefix) Update {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.routes[p]
+}
+
+// down is the i-th Down; how many there were and how often the session came up.
+func (r *recorder) down(i int) (d Down, downs, ups int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i < len(r.downs) {
+		d = r.downs[i]
+	}
+	return d, len(r.downs), len(r.ups)
+}
+
 type dialFunc func(ctx context.Context) (net.Conn, error)
 
 func (f dialFunc) Dial(ctx context.Context) (net.Conn, error) { return f(ctx) }

@@ -34,8 +34,8 @@ func TestInteropBIRDKeyAndTimers(t *testing.T) {
 	w.bird(t, birdPlain+"	password \"s3cret\"; hold time 30; keepalive time 10; passive on;", "route 192.0.2.0/24 blackhole;")
 	wrong := speak(t, testConfig(), "other", nil)
 	eventually(t, "the wrong key is suspected", 15*time.Second, func() bool { return strings.Contains(wrong.Status().LastError, "MD5 keys differ") })
-	if st := wrong.Status(); st.State > Active || len(wrong.rec.ups) > 0 {
-		t.Errorf("wrong key: %+v", st)
+	if _, _, ups := wrong.rec.down(0); wrong.Status().State > Active || ups > 0 {
+		t.Errorf("wrong key: %+v", wrong.Status())
 	}
 	wrong.stop()
 	s := speak(t, testConfig(), "s3cret", nil)
@@ -61,7 +61,7 @@ func TestInteropBIRDWrongAS(t *testing.T) {
 		return s.Status().LastError == "sent NOTIFICATION OPEN/Bad Peer AS: expected 65002, got 65001"
 	})
 	w.birdWants(t, "Bad peer AS", "show", "protocols", "all", "onramp")
-	if len(s.rec.ups) > 0 {
+	if _, _, ups := s.rec.down(0); ups > 0 {
 		t.Error("came up")
 	}
 }
@@ -167,7 +167,7 @@ func TestInteropHelpBIRD(t *testing.T) {
 	s.rec.wait(t, "routes", 5*time.Second, func() bool { return len(s.rec.routes) == 2 && len(s.rec.eors) == 1 })
 	kill()
 	s.rec.wait(t, "down", 5*time.Second, func() bool { return len(s.rec.downs) == 1 })
-	if d := s.rec.downs[0]; !d.Keep || d.KeepFor != 60*time.Second || len(s.rec.routes) != 2 {
+	if d, _, _ := s.rec.down(0); !d.Keep || d.KeepFor != 60*time.Second || s.rec.route(pfx("192.0.2.0/24")).Attrs == nil {
 		t.Errorf("%+v", d)
 	}
 	w.bird(t, birdPlain+"	graceful restart on; graceful restart time 60;", "route 192.0.2.0/24 blackhole;")
@@ -189,8 +189,8 @@ func TestInteropBIRDLimit(t *testing.T) {
 	c.MaxPrefixes, c.IdleAfterLimit = 10, time.Second
 	s := speak(t, c, "", nil)
 	s.rec.wait(t, "the limit", 10*time.Second, func() bool { return len(s.rec.downs) > 0 })
-	if want := "more than 10 ipv4 unicast prefixes"; !strings.Contains(s.rec.downs[0].Cause, want) {
-		t.Errorf("%+v", s.rec.downs[0])
+	if d, _, _ := s.rec.down(0); !strings.Contains(d.Cause, "more than 10 ipv4 unicast prefixes") {
+		t.Errorf("%+v", d)
 	}
 	w.write(t, "bird.conf", strings.Replace(readFile(t, filepath.Join(w.dir, "bird.conf")), "route 10.1.10.0/24 blackhole;", "", 1))
 	w.birdc(t, "configure")
@@ -270,7 +270,7 @@ func TestInteropFRR(t *testing.T) {
 	s.rec.wait(t, "routes and their end", 10*time.Second, func() bool {
 		return s.rec.routes[pfx("198.51.100.0/25")].Attrs != nil && len(s.rec.eors) == 1
 	})
-	if r := s.rec.routes[pfx("192.0.2.0/24")]; r.NextHop != addr("169.254.77.2") || r.Attrs.PathString() != "65001" {
+	if r := s.rec.route(pfx("192.0.2.0/24")); r.NextHop != addr("169.254.77.2") || r.Attrs.PathString() != "65001" {
 		t.Errorf("route %+v %+v", r, r.Attrs)
 	}
 	w.frrWants(t, `"pfxCounter":2000`, "show bgp ipv4 unicast neighbors 169.254.77.1 prefix-counts json")
@@ -371,9 +371,9 @@ func linkDownAndUp(t *testing.T, s *side) {
 	s.established(t)
 	for range 2 {
 		sh(t, "ip", "link", "set", "orbgp0", "down")
+		_, downs, _ := s.rec.down(0)
 		s.Reset("link down")
-		downs := len(s.rec.downs)
-		s.rec.wait(t, "down", time.Second, func() bool { return len(s.rec.downs) > downs-1 && len(s.rec.routes) == 0 })
+		s.rec.wait(t, "down", time.Second, func() bool { return len(s.rec.downs) > downs && len(s.rec.routes) == 0 })
 		eventually(t, "a while", 5*time.Second, func() bool {
 			return s.Status().State == Active && len(s.Status().Events) > 0 && time.Since(s.Status().Since) > time.Second
 		})

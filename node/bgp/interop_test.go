@@ -252,7 +252,7 @@ func TestInteropBIRD(t *testing.T) {
 		t.Errorf("peer %+v", p)
 	}
 	s.rec.wait(t, "routes and their end", 5*time.Second, func() bool { return len(s.rec.routes) == 2 && len(s.rec.eors) == 1 })
-	r := s.rec.routes[pfx("192.0.2.0/24")]
+	r := s.rec.route(pfx("192.0.2.0/24"))
 	if r.NextHop != addr("169.254.77.2") || r.Attrs.PathString() != "65001" {
 		t.Errorf("route %+v %+v", r, r.Attrs)
 	}
