@@ -54,6 +54,21 @@ func (d *fakeDaemon) start() error {
 	return nil
 }
 
+// breakDown has starts end in nothing, or not any more.
+func (d *fakeDaemon) breakDown(broken bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken = broken
+}
+
+// started is how often it was started, after what is under way.
+func (d *fakeDaemon) started() int {
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.starts
+}
+
 func (d *fakeDaemon) die() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,13 +119,13 @@ func inBubble(t *testing.T, f func(t *testing.T, d *fakeDaemon, k *Client, r *re
 func TestClientTellsOnlyChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *fakeDaemon, k *Client, r *recorder) {
 		time.Sleep(time.Hour)
-		if d.starts != 0 {
+		if d.started() != 0 {
 			t.Fatal("started a daemon though nothing is wanted")
 		}
 		k.Set([]Session{{Name: "a"}, {Name: "b"}})
 		synctest.Wait()
-		if got, n := d.lastOrder(); !slices.Equal(got, []string{"a", "b"}) || n != 1 || d.starts != 1 {
-			t.Fatalf("orders %v (%d), %d starts", got, n, d.starts)
+		if got, n := d.lastOrder(); !slices.Equal(got, []string{"a", "b"}) || n != 1 || d.started() != 1 {
+			t.Fatalf("orders %v (%d), %d starts", got, n, d.started())
 		}
 		up := Event{Name: "a", Status: Status{State: Up}}
 		d.say(news{Whole: true, Events: []Event{up, {Name: "b", Status: Status{State: Down}}}})
@@ -130,7 +145,7 @@ func TestClientTellsOnlyChanges(t *testing.T) {
 // A client that is told nothing to want leaves the sessions of the one before alone; one that wants none tells so, but starts nothing for it.
 func TestClientWantsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *fakeDaemon, k *Client, r *recorder) {
-		d.runs = true
+		_ = d.start()
 		time.Sleep(time.Minute)
 		if _, n := d.lastOrder(); n != 0 {
 			t.Fatal("ordered before anything was set")
@@ -142,7 +157,7 @@ func TestClientWantsNothing(t *testing.T) {
 		}
 		d.die()
 		time.Sleep(time.Minute)
-		if d.starts != 0 {
+		if d.started() != 1 {
 			t.Error("started a daemon for nothing")
 		}
 	})
@@ -159,21 +174,21 @@ func TestClientRestartsDaemon(t *testing.T) {
 		if e := r.get("a"); !e.Unknown || e.Failed || e.State == Up {
 			t.Fatalf("without its daemon: %+v", e)
 		}
-		if got, n := d.lastOrder(); d.starts != 2 || n != 2 || !slices.Equal(got, []string{"a"}) {
-			t.Fatalf("%d starts, orders %v (%d)", d.starts, got, n)
+		if got, n := d.lastOrder(); d.started() != 2 || n != 2 || !slices.Equal(got, []string{"a"}) {
+			t.Fatalf("%d starts, orders %v (%d)", d.started(), got, n)
 		}
 		d.say(news{Whole: true, Events: []Event{{Name: "a", Status: Status{State: Down}}}})
 		d.say(news{Events: []Event{{Name: "a", Status: Status{State: Up}}}})
 		if e := r.get("a"); e.Unknown || e.State != Up {
 			t.Errorf("with the next: %+v", e)
 		}
-		d.broken = true
+		d.breakDown(true)
 		d.die()
 		time.Sleep(10 * time.Minute)
-		if d.starts < 10 || d.starts > 200 {
-			t.Errorf("%d starts in 10 minutes of a daemon that does not come up", d.starts)
+		if n := d.started(); n < 10 || n > 200 {
+			t.Errorf("%d starts in 10 minutes of a daemon that does not come up", n)
 		}
-		d.broken = false
+		d.breakDown(false)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if _, n := d.lastOrder(); n != 3 {
