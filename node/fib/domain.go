@@ -171,23 +171,22 @@ func (k *Kernel) routeOf(c RouteChange) (prefix, uint32, error) {
 	if err != nil || len(c.Hops) == 0 {
 		return p, 0, err
 	}
-	live := liveHops(c.Hops)
-	if len(live) == 0 {
-		g, err := k.paths.groupOf(groupUnreachable, nil)
-		return p, g, err
+	if g, ok := k.paths.again(c.Hops); ok {
+		return p, g, nil
 	}
-	hops := make([]neighbour, len(live))
-	for i, h := range live {
+	kind, hops := uint32(groupUnreachable), []neighbour(nil)
+	for _, h := range liveHops(c.Hops) {
 		a := k.byName[h.Attachment]
 		if a == nil {
 			return 0, 0, fmt.Errorf("route %v: no attachment %q", c.Prefix, h.Attachment)
 		}
-		hops[i] = neighbour{a.id, h.Addr}
+		kind, hops = groupForward, append(hops, neighbour{a.id, h.Addr})
 	}
-	g, err := k.paths.groupOf(groupForward, hops)
+	g, err := k.paths.groupOf(kind, hops)
 	if err != nil {
 		return 0, 0, fmt.Errorf("route %v: %w", c.Prefix, err)
 	}
+	k.paths.remember(c.Hops, g)
 	return p, g, nil
 }
 

@@ -17,6 +17,10 @@ type paths struct {
 	byKey       map[string]*group
 	byID        map[uint32]*group
 	adj         map[neighbour]*adjacency
+
+	// lastHops had the group last: routes come in rows with the same next hops.
+	lastHops []Hop
+	last     *group
 }
 
 type group struct {
@@ -94,6 +98,17 @@ func (p *paths) dropAdjacency(n neighbour, a *adjacency) {
 	store(p.adjacencies.at(a.id), cAdjacency{})
 	p.adjIDs.give(a.id, 1)
 }
+
+// again answers the group of the hops that were remembered last, if it still is, and counts one use.
+func (p *paths) again(hops []Hop) (uint32, bool) {
+	if p.last == nil || p.last.refs == 0 || !slices.Equal(p.lastHops, hops) {
+		return 0, false
+	}
+	p.last.refs++
+	return p.last.id, true
+}
+
+func (p *paths) remember(hops []Hop, id uint32) { p.lastHops, p.last = slices.Clone(hops), p.byID[id] }
 
 // groupOf finds or makes the group of some hops, at most groupHops and in a settled order, and counts one use. Hops with an invalid
 // address are connected.
@@ -184,6 +199,7 @@ func (p *paths) neighbourAt(id uint32) neighbour {
 
 // forget cuts an attachment out of every group and drops its adjacencies, before its id may name another.
 func (p *paths) forget(attachment uint32) {
+	p.last = nil
 	for id, g := range p.byID {
 		cut := false
 		for i := range g.hops {

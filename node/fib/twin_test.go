@@ -321,3 +321,5 @@ func pinned(t testing.TB, dir string) string {
 	entries, _ := filepath.Glob(dir + "/*")
 	return fmt.Sprint(entries)
 }
+
+func ips2(a, b, c, d byte) netip.Addr { return netip.AddrFrom4([4]byte{a, b, c, d}) }
