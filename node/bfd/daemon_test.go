@@ -99,6 +99,8 @@ func TestEqualAddressesOnTwoDevices(t *testing.T) {
 		w.cable(dev, "a", "b", "m")
 		w.address("a", dev, "10.9.0.1/30")
 		w.address("b", dev, "10.9.0.2/30")
+		w.address("a", dev, "fd09::1/126")
+		w.address("b", dev, "fd09::2/126")
 	}
 	for _, ns := range []string{"a", "b"} {
 		for _, dev := range []string{"eth0", "eth1"} {
@@ -109,13 +111,16 @@ func TestEqualAddressesOnTwoDevices(t *testing.T) {
 	a, b := w.daemon("a"), w.daemon("b")
 	x0, y0 := both("s0", "eth0", "10.9.0.1", "10.9.0.2", every(100*time.Millisecond))
 	x1, y1 := both("s1", "eth1", "10.9.0.1", "10.9.0.2", every(100*time.Millisecond))
-	a.Set([]Session{x0, x1})
-	b.Set([]Session{y0, y1})
-	w.wait("both up", 10*time.Second, func() bool { return a.is(Up, "s0", "s1")() && b.is(Up, "s0", "s1")() })
+	x6, y6 := both("v6 s0", "eth0", "fd09::1", "fd09::2", every(100*time.Millisecond))
+	x7, y7 := both("v6 s1", "eth1", "fd09::1", "fd09::2", every(100*time.Millisecond))
+	a.Set([]Session{x0, x1, x6, x7})
+	b.Set([]Session{y0, y1, y6, y7})
+	all := []string{"s0", "s1", "v6 s0", "v6 s1"}
+	w.wait("all up", 10*time.Second, func() bool { return a.is(Up, all...)() && b.is(Up, all...)() })
 	w.settle()
 	w.cut("eth1", "m", "b")
-	w.wait("silence on one", 2*time.Second, a.is(Down, "s1"))
-	if !a.is(Up, "s0")() || a.get("s0").Since.After(a.get("s1").Since) {
+	w.wait("silence on one", 2*time.Second, a.is(Down, "s1", "v6 s1"))
+	if !a.is(Up, "s0", "v6 s0")() || a.get("s0").Since.After(a.get("s1").Since) {
 		t.Errorf("the other went down too: %+v", a.get("s0"))
 	}
 	w.mend("eth1", "m", "b")
