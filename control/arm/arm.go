@@ -81,7 +81,8 @@ type Front struct {
 	stop    context.CancelFunc
 	life    context.Context
 
-	orders [64]sync.Mutex // serialise check-then-write, by subscription
+	orders [64]chan struct{} // locks that serialise check-then-write, by subscription
+	roles  []role
 
 	mu     sync.Mutex
 	fabric fabricCache
@@ -108,7 +109,10 @@ func New(cfg Config) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Front{cfg: cfg, log: cfg.Logger, issuer: is, actions: make(chan struct{}, maxActions), hashing: make(chan struct{}, maxHashing)}
+	f := &Front{cfg: cfg, log: cfg.Logger, issuer: is, actions: make(chan struct{}, maxActions), hashing: make(chan struct{}, maxHashing), roles: roles()}
+	for i := range f.orders {
+		f.orders[i] = make(chan struct{}, 1)
+	}
 	f.life, f.stop = context.WithCancel(context.Background())
 	f.router, err = newRouter(routes())
 	return f, err

@@ -95,7 +95,17 @@ func (f *Front) authenticate(c *call) (*principal, error) {
 	if p == nil {
 		return nil, refuse(http.StatusUnauthorized, "InvalidAuthenticationToken", "The access token is of a principal that does not exist (any more).")
 	}
-	return &principal{*p}, nil
+	who := &principal{*p}
+	if who.Subscription == "" && who.Role == resource.PrincipalProvider {
+		fabric, err := f.fabricNow(c.ctx)
+		if err != nil {
+			return nil, err
+		}
+		if of := fabric.Provider(who.Provider); of != nil {
+			who.Subscription = of.Subscription
+		}
+	}
+	return who, nil
 }
 
 // role is what principals of one role may do. Patterns are Azure's: actions with * for any characters.
@@ -173,7 +183,7 @@ func (f *Front) admit(c *call) error {
 			return subscriptionNotFound(sub)
 		}
 	}
-	for _, r := range roles() {
+	for _, r := range f.roles {
 		if r.name == c.who.Role && r.allows(c.route.Action) && (sub == "" || r.everywhere || strings.EqualFold(sub, c.who.Subscription)) {
 			return nil
 		}

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -53,12 +56,18 @@ func listOf[T any](rows []T) list {
 
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
 	c := &call{ctx: r.Context(), r: r, base: f.base(r), ids: newRequestIDs(r)}
 	a, err := f.guarded(w, c)
 	if err != nil {
 		a = f.errorAnswer(c, err)
 	}
 	f.write(w, c, a)
+	who := ""
+	if c.who != nil {
+		who = c.who.Name
+	}
+	f.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", a.status, "who", who, "request", c.ids.request, "took", time.Since(began))
 }
 
 // guarded turns a panic of one request into that request's 500.
@@ -105,8 +114,8 @@ func (f *Front) serve(w http.ResponseWriter, c *call) (answer, error) {
 // unrouted explains a path or method that the table does not have.
 func (f *Front) unrouted(c *call, found *branch, segs []string) error {
 	if found != nil {
-		e := refuse(http.StatusMethodNotAllowed, "MethodNotAllowed", "The method %s is not allowed on '%s'.", c.r.Method, c.r.URL.Path)
-		return e
+		return refuse(http.StatusMethodNotAllowed, "MethodNotAllowed", "The method %s is not allowed on '%s'; %s are.", c.r.Method, c.r.URL.Path,
+			strings.Join(slices.Sorted(maps.Keys(found.rows)), ", "))
 	}
 	for i, s := range segs {
 		if strings.EqualFold(s, "providers") && i+2 < len(segs) {

@@ -235,8 +235,10 @@ func patchCross(f *Front, c *call) (answer, error) {
 			return err
 		}
 		x, k = resource.Clone(found), resource.Clone(d.world.Circuit(found.Circuit))
-		if err := setTags(&x.Meta, body.Tags); err != nil {
-			return err
+		if body.Tags != nil {
+			if err := setTags(&x.Meta, body.Tags); err != nil {
+				return err
+			}
 		}
 		before := k.Status.Handoff
 		if err := d.handOff(k, x); err != nil {

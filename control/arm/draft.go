@@ -38,9 +38,13 @@ const draftTries = 16
 func (f *Front) order(c *call, sub string, op *store.Operation, prepare func(*draft) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), WriteTimeout/2)
 	defer cancel()
-	mu := f.orderLock(sub)
-	mu.Lock()
-	defer mu.Unlock()
+	lock := f.orderLock(sub)
+	select {
+	case lock <- struct{}{}:
+		defer func() { <-lock }()
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
 	for range draftTries {
 		d, err := f.newDraft(ctx, c, op)
 		if err != nil {
@@ -56,13 +60,11 @@ func (f *Front) order(c *call, sub string, op *store.Operation, prepare func(*dr
 	return store.ErrConflict
 }
 
-func (f *Front) orderLock(sub string) interface {
-	Lock()
-	Unlock()
-} {
+// orderLock is the lock of a subscription's orders: who can put something in has it.
+func (f *Front) orderLock(sub string) chan struct{} {
 	h := fnv.New32a()
 	h.Write([]byte(strings.ToLower(sub)))
-	return &f.orders[h.Sum32()%uint32(len(f.orders))]
+	return f.orders[h.Sum32()%uint32(len(f.orders))]
 }
 
 func (f *Front) newDraft(ctx context.Context, c *call, op *store.Operation) (*draft, error) {

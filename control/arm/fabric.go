@@ -83,7 +83,7 @@ func putFabric(f *Front, c *call) (answer, error) {
 		if err := d.precondition(etagOf(objectOrNil(present))); err != nil {
 			return err
 		}
-		if err := PrepareFabric(next, present); err != nil {
+		if err := errors.Join(PrepareFabric(next, present), d.stillNeeded(next)); err != nil {
 			return err
 		}
 		done = next
@@ -95,6 +95,35 @@ func putFabric(f *Front, c *call) (answer, error) {
 	}
 	f.forgetFabric()
 	return answer{status: status, body: fabricOut(done), header: map[string]string{"ETag": done.Meta.Etag}}, nil
+}
+
+// stillNeeded refuses an inventory that lacks what present objects stand on.
+func (d *draft) stillNeeded(next *resource.Fabric) error {
+	var errs []error
+	need := func(there bool, o resource.Object, what, name string) {
+		if !there {
+			errs = append(errs, &resource.Error{Kind: resource.InUse, Code: "FabricInUse", Message: what + " '" + name + "' is used by " + o.Head().ID.String() + "."})
+		}
+	}
+	for _, k := range d.world.Circuits {
+		need(next.Provider(k.Provider).PortPair(k.Status.PortPair) != nil, k, "Port pair", k.Status.PortPair)
+		need(next.PeeringLocation(k.PeeringLocation) != nil, k, "Location", k.PeeringLocation)
+	}
+	for _, g := range d.world.Gateways {
+		for _, n := range g.Status.Nodes {
+			need(next.Node(n) != nil, g, "Node", n)
+		}
+	}
+	for _, i := range d.world.Interfaces {
+		if i.AttachTo != "" {
+			_, port := next.Port(i.AttachTo)
+			need(port != nil, i, "Port", i.AttachTo)
+		}
+	}
+	for _, n := range d.world.Networks {
+		need(next.Region(n.Meta.Location) != nil, n, "Region", n.Meta.Location)
+	}
+	return errors.Join(errs...)
 }
 
 func objectOrNil(f *resource.Fabric) resource.Object {

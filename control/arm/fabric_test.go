@@ -58,6 +58,11 @@ func TestFabric(t *testing.T) {
 	noc.must("GET", "/providers/Onramp.Fabric/nodes/edge1", "", 200)
 	noc.must("GET", "/providers/Onramp.Fabric/nodes/none", "", 404)
 	c, _ := w.provisioned()
+	w.linked(c)
+	smaller := noc.must("PUT", at, fabricBody(t, func(f *fabricWire) { f.Providers[0].PortPairs[0].Name = "other" }), 400)
+	if smaller.code() != "FabricInUse" || !strings.Contains(smaller.body, "sea-cx-1") || !strings.Contains(smaller.body, er1) {
+		t.Errorf("taking the circuit's port pair away: %s", smaller.body)
+	}
 	for _, reader := range []client{c, noc} {
 		d := reader.must("GET", er1+"/providers/Onramp.Fabric/diagnose", "", 200)
 		same(t, "diagnosis", d.body, `{"value":[{"layer":"tag","path":"primary","ok":false,"expected":"30","seen":"31","fix":"set the S-tag to 30"}]}`)

@@ -137,7 +137,7 @@ func (p *configProps) applyInterface(c *resource.InterfaceConfig, field string) 
 			return err
 		}
 	}
-	if p.Public != nil {
+	if p.Public != nil && p.Public.ID != "" {
 		if c.Public, err = parseRef(p.Public, field+".publicIPAddress", resource.KindPublicAddress); err != nil {
 			return err
 		}

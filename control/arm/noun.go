@@ -221,8 +221,10 @@ func (n noun[T]) patch(f *Front, c *call) (answer, error) {
 			}
 			return notFound(id)
 		}
-		if err := setTags(w.new.Head(), body.Tags); err != nil {
-			return err
+		if body.Tags != nil {
+			if err := setTags(w.new.Head(), body.Tags); err != nil {
+				return err
+			}
 		}
 		if n.retag != nil {
 			if err := n.retag(w); err != nil {

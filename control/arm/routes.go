@@ -169,8 +169,8 @@ func crossRoutes() []route {
 		{post, peer + "/{peering}/routeTables/{path}", pact + "routeTables/action", routesTable(ofCross), lro, Same, sdkStory},
 		{post, peer + "/{peering}/routeTablesSummary/{path}", pact + "routeTablesSummary/action", crossSummaryTable(ofCross), lro, Same, sdkStory},
 		{get, subNet + "/expressRouteServiceProviders", networkNamespace + "/expressRouteServiceProviders/read", listServiceProviders, direct, Same, sdkStory},
-		{get, subNet + "/expressRouteProviderPorts", networkNamespace + "/expressRouteProviderPorts/read", absent("Provider ports"), direct, Missing, gapsTest},
-		{get, subNet + "/expressRouteProviderPorts/{port}", networkNamespace + "/expressRouteProviderPorts/read", absent("Provider ports"), direct, Missing, gapsTest},
+		{get, subNet + "/expressRouteProviderPorts", networkNamespace + "/expressRouteProviderPorts/read", listProviderPorts, direct, Same, sdkStory},
+		{get, subNet + "/expressRouteProviderPorts/{port}", networkNamespace + "/expressRouteProviderPorts/read", getProviderPort, direct, Same, sdkStory},
 	}
 }
 

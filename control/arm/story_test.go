@@ -178,6 +178,10 @@ func (a actor) provision(key string) {
 		}, nil))(t)
 		same(t, "provider state", *done.Properties.ServiceProviderProvisioningState, state)
 	}
+	ports := got(a.net.NewExpressRouteProviderPortsLocationClient().List(ctx, &armnetwork.ExpressRouteProviderPortsLocationClientListOptions{Filter: ptr("location eq 'Seattle'")}))(t)
+	same(t, "bandwidth left on the port pair", *ports.Value[0].Properties.RemainingBandwidthInMbps, 39800)
+	pair := got(a.net.NewManagementClient().ExpressRouteProviderPort(ctx, "sea-cx-1", nil))(t)
+	same(t, "bandwidth used of the port pair", *pair.Properties.UsedBandwidthInMbps, 200)
 	same(t, "cross connections of the group", len(all(t, cross.NewListByResourceGroupPager("CrossConnection-Seattle", nil))[0].Value), 1)
 }
 
