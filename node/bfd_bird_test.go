@@ -2,8 +2,13 @@ package node
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -132,4 +137,43 @@ func TestAgentRestartKeepsBFD(t *testing.T) {
 	}
 	a.cmd = nil
 	w.wait("a removed node says goodbye", 3*time.Second, func() bool { return !strings.Contains(birds[0].ask("show bfd sessions"), "Up") })
+}
+
+var daemonPID = regexp.MustCompile(`bfd daemon started.* pid=(\d+)`)
+
+func (a *agent) daemonPIDs() (pids []int) {
+	body, _ := os.ReadFile(filepath.Join(a.dir, "log"))
+	for _, m := range daemonPID.FindAllStringSubmatch(string(body), -1) {
+		pid, _ := strconv.Atoi(m[1])
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+// The process that runs BFD is killed: who speaks no BFD notices nothing, it is started anew, and the paths are watched again.
+func TestKilledBFDProcess(t *testing.T) {
+	w, a, _, _, _ := bfdWorld(t)
+	other := a.session("s2").Since
+	pids := a.daemonPIDs()
+	if len(pids) != 1 {
+		t.Fatalf("daemons started: %v", pids)
+	}
+	began := time.Now()
+	if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	w.wait("a new one", 5*time.Second, func() bool { return len(a.daemonPIDs()) == 2 })
+	w.wait("BFD is up again", 20*time.Second, func() bool {
+		s := a.session("s1")
+		return s.BFD == "Up" && s.BFDSince.After(began) && s.State == "Established"
+	})
+	t.Logf("watched again, with its session, %v after the kill", time.Since(began).Round(time.Millisecond))
+	if got := a.session("s2"); got.State != "Established" || !got.Since.Equal(other) {
+		t.Errorf("the session without BFD: %+v", got)
+	}
+	for _, e := range a.session("s1").Events {
+		if strings.HasPrefix(e.Cause, "BFD") {
+			t.Errorf("we ended the session ourselves: %+v", e)
+		}
+	}
 }
