@@ -34,8 +34,9 @@ test: deps build ## everything: vet, unit, repository and story tests, then the 
 test-race: ## the tests of every package under the race detector (slow)
 	go test -race -timeout 20m ./...
 
-bench: build ## benchmarks of the cores and of the packet path (as root)
-	go test -run '^$$' -bench . -benchtime 1s -timeout 20m ./node/... ./control/...
+bench: ## the packet path against a bare redirect and kernel forwarding (as root), then the cores
+	go test -run '^$$' -bench '^BenchmarkPath$$' -benchtime 1x -timeout 20m ./node/fib
+	go test -run '^$$' -bench . -skip '^BenchmarkPath$$' -benchtime 1s -timeout 20m ./node/... ./control/...
 
 gen: ## compile the XDP programs (needs clang), write the drop reasons and the fidelity table
 	sh node/fib/xdp/gen.sh
