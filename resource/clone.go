@@ -27,6 +27,12 @@ func New(kind Kind) (Object, error) {
 		return &Gateway{}, nil
 	case KindConnection:
 		return &Connection{}, nil
+	case KindRouteFilter:
+		return &RouteFilter{}, nil
+	case KindRouteTable:
+		return &RouteTable{}, nil
+	case KindDeployment:
+		return &Deployment{}, nil
 	case KindFabric:
 		return &Fabric{}, nil
 	}
@@ -36,7 +42,7 @@ func New(kind Kind) (Object, error) {
 // Kinds lists the kinds of objects there are.
 func Kinds() []Kind {
 	return []Kind{KindSubscription, KindGroup, KindCircuit, KindCrossConnection, KindNetwork, KindPublicAddress, KindInterface,
-		KindGateway, KindConnection, KindFabric}
+		KindGateway, KindConnection, KindRouteFilter, KindRouteTable, KindDeployment, KindFabric}
 }
 
 // Clone copies an object deeply: nothing is shared with the original. Objects of foreign types are returned as they are.
@@ -66,6 +72,14 @@ func Clone[T Object](o T) T {
 		c = v.clone()
 	case *Connection:
 		c = v.clone()
+	case *RouteFilter:
+		c = v.clone()
+	case *RouteTable:
+		n := *v
+		n.Routes = slices.Clone(v.Routes)
+		c = &n
+	case *Deployment:
+		c = v.clone()
 	case *Fabric:
 		c = v.clone()
 	default:
@@ -82,7 +96,7 @@ func (id ID) clone() ID {
 
 func (h Head) clone() Head {
 	h.ID = h.ID.clone()
-	h.Tags = maps.Clone(h.Tags)
+	h.Tags, h.Locks = maps.Clone(h.Tags), slices.Clone(h.Locks)
 	if h.Failure != nil {
 		f := *h.Failure
 		h.Failure = &f
@@ -137,6 +151,30 @@ func (g *Gateway) clone() *Gateway {
 func (c *Connection) clone() *Connection {
 	n := *c
 	n.Gateway, n.Circuit, n.Authorization = c.Gateway.clone(), c.Circuit.clone(), slices.Clone(c.Authorization)
+	return &n
+}
+
+func (f *RouteFilter) clone() *RouteFilter {
+	n := *f
+	n.Rules = slices.Clone(f.Rules)
+	for i := range n.Rules {
+		n.Rules[i].Communities = slices.Clone(n.Rules[i].Communities)
+	}
+	return &n
+}
+
+func (d *Deployment) clone() *Deployment {
+	n := *d
+	n.Plan, n.Parameters, n.Outputs = slices.Clone(d.Plan), slices.Clone(d.Parameters), slices.Clone(d.Outputs)
+	n.Steps = slices.Clone(d.Steps)
+	for i := range n.Steps {
+		s := &n.Steps[i]
+		s.Target, s.After = s.Target.clone(), slices.Clone(s.After)
+		if s.Failure != nil {
+			f := *s.Failure
+			s.Failure = &f
+		}
+	}
 	return &n
 }
 

@@ -22,6 +22,7 @@ const (
 	MaxKeyLength                      = 25
 	MaxVLAN                           = 4094
 	MaxAuthorizationsPerCircuit       = 100
+	MaxRoutesPerTable                 = 400
 	GatewaySubnetBits                 = 27 // longest prefix a GatewaySubnet may have
 	MaxSubnetBits                     = 29 // longest prefix any subnet may have
 	MinSpaceBits                      = 2  // shortest prefix of an address space

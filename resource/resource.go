@@ -26,6 +26,9 @@ const (
 	KindInterface       Kind = "networkinterfaces"
 	KindGateway         Kind = "virtualnetworkgateways"
 	KindConnection      Kind = "connections"
+	KindRouteFilter     Kind = "routefilters"
+	KindRouteTable      Kind = "routetables"
+	KindDeployment      Kind = "deployments"
 	KindFabric          Kind = "fabrics" // one document: the operator's inventory
 )
 
@@ -42,6 +45,7 @@ type Head struct {
 	Location string            // region in ARM form, "westus2"
 	Tags     map[string]string // nil: none
 	GUID     string            // resourceGuid: stable across updates, new after a re-create
+	Locks    []Lock            // nil: none
 
 	// Below here control writes.
 	Etag      string // W/"<guid>", new on every write
@@ -51,6 +55,22 @@ type Head struct {
 	Operation string   // id of the operation that holds this document; "" when none
 	Failure   *Failure // why State is Failed
 }
+
+// Lock keeps what it is on, and everything inside, from being deleted or changed until it is taken away.
+type Lock struct {
+	Name  string
+	Level LockLevel
+	Notes string
+}
+
+// LockLevel is what a lock forbids.
+type LockLevel string
+
+// The levels of locks.
+const (
+	CanNotDelete LockLevel = "CanNotDelete" // deleting
+	ReadOnly     LockLevel = "ReadOnly"     // every write
+)
 
 // ProvisioningState is the ARM provisioningState.
 type ProvisioningState string
