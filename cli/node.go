@@ -45,6 +45,7 @@ type nodePort struct {
 // nodeSession is a BGP session of a report.
 type nodeSession struct {
 	Name, State, PeerAddr, LastError string
+	BFD                              string
 	PeerAS                           uint32
 	Received, Advertised             int
 }
@@ -162,6 +163,7 @@ func (v nodeView) print(s *session) error {
 			{"PEER", func(x nodeSession) string { return x.PeerAddr }},
 			{"AS", func(x nodeSession) string { return fmt.Sprint(x.PeerAS) }},
 			{"STATE", func(x nodeSession) string { return x.State }},
+			{"BFD", func(x nodeSession) string { return x.BFD }},
 			{"IN", func(x nodeSession) string { return fmt.Sprint(x.Received) }},
 			{"OUT", func(x nodeSession) string { return fmt.Sprint(x.Advertised) }},
 			{"LAST ERROR", func(x nodeSession) string { return x.LastError }},
