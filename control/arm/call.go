@@ -104,6 +104,9 @@ func (f *Front) serve(w http.ResponseWriter, c *call) (answer, error) {
 		if err := f.admit(c); err != nil {
 			return answer{}, err
 		}
+		if err := f.unlocked(c); err != nil {
+			return answer{}, err
+		}
 	}
 	if err := c.readBody(w); err != nil {
 		return answer{}, err

@@ -114,9 +114,15 @@ func listGroups(f *Front, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	want, err := parseFilter(c.query("$filter"))
+	if err != nil {
+		return answer{}, err
+	}
 	rows := []groupWire{}
 	for _, o := range os {
-		rows = append(rows, groupOut(o.(*resource.Group)))
+		if want.matches(o.Head(), "Microsoft.Resources/resourceGroups") {
+			rows = append(rows, groupOut(o.(*resource.Group)))
+		}
 	}
 	return ok(listOf(rows)), nil
 }
@@ -150,7 +156,7 @@ func deleteGroup(f *Front, c *call) (answer, error) {
 		}
 		op.Resource, op.Location = g.Meta.ID, g.Meta.Location
 		for _, o := range d.members(id) {
-			if err := errors.Join(d.free(o), d.canDrop(o)); err != nil {
+			if err := errors.Join(d.free(o), locked(o, id, "delete"), d.canDrop(o)); err != nil {
 				return err
 			}
 			d.remove(o)
@@ -195,40 +201,4 @@ func (d *draft) remove(o resource.Object) {
 	}
 	d.removed[o] = true
 	d.world = resource.NewWorld(rest, d.world.Open)
-}
-
-type genericWire struct {
-	ID                string                     `json:"id"`
-	Name              string                     `json:"name"`
-	Type              string                     `json:"type"`
-	Location          string                     `json:"location"`
-	Tags              map[string]string          `json:"tags,omitempty"`
-	ProvisioningState resource.ProvisioningState `json:"provisioningState"`
-}
-
-// listResources answers what is in a group or subscription, whatever its type.
-func listResources(f *Front, c *call) (answer, error) {
-	snap, err := f.cfg.Store.Snapshot(c.ctx)
-	if err != nil {
-		return answer{}, err
-	}
-	scope := c.scope()
-	if scope.Group != "" {
-		if _, err := load[*resource.Group](f, c, scope); err != nil {
-			return answer{}, err
-		}
-	} else if g := filterValue(c.query("$filter")); g != "" {
-		scope.Group = g
-	}
-	rows := []genericWire{}
-	for _, kind := range resource.Kinds() {
-		for _, o := range snap.Objects[kind] {
-			h := o.Head()
-			if len(h.ID.Names) == 0 || h.ID.Namespace != networkNamespace || !inside(h.ID, scope) {
-				continue
-			}
-			rows = append(rows, genericWire{h.ID.String(), h.ID.Name(), networkNamespace + "/" + h.ID.Types[0], h.Location, h.Tags, h.State})
-		}
-	}
-	return ok(listOf(rows)), nil
 }
