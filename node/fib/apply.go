@@ -1,10 +1,8 @@
 package fib
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 
 	"github.com/cilium/ebpf"
@@ -178,7 +176,7 @@ func (k *Kernel) clearAttachment(id uint32) error {
 
 func (a *applied) record(at Attachment) cAttachment {
 	rec := cAttachment{
-		Stag: at.STag, Ctag: at.CTag, Tpid: [2]byte{0x81, 0}, Mtu: uint16(mtuOf(at, a.k.ports[at.Port])),
+		Stag: at.STag, Ctag: at.CTag, Tpid: [2]byte{0x81, 0}, Mtu: uint16(mtuOf(at, a.c.Ports)),
 		Port: a.ports[at.Port], Punt: uint32(at.PuntIfindex), Vni: at.VNI,
 		Ingress: a.policers[at.Ingress], Egress: a.policers[at.Egress],
 	}
@@ -211,16 +209,26 @@ func (a *applied) record(at Attachment) cAttachment {
 	return rec
 }
 
-// mtuOf is the L3 bytes an attachment carries.
-func mtuOf(at Attachment, p Port) int {
+// vxlanOverhead is what the underlay carries more than an inner packet.
+const vxlanOverhead = 14 + 20 + 8 + 8
+
+// mtuOf is the L3 bytes an attachment carries: its own MTU, as far as its port, or the underlay's, carries it. A frame over the port's
+// MTU would be refused by the driver, where nobody counts it.
+func mtuOf(at Attachment, ports []Port) int {
 	mtu := at.MTU
 	if mtu == 0 {
 		mtu = 1500
 	}
-	if p.MTU > 0 {
-		mtu = min(mtu, p.MTU)
+	for _, p := range ports {
+		switch {
+		case p.MTU == 0:
+		case at.VNI != 0 && p.Underlay:
+			mtu = min(mtu, p.MTU-vxlanOverhead)
+		case at.VNI == 0 && p.Name == at.Port:
+			mtu = min(mtu, p.MTU)
+		}
 	}
-	return min(mtu, 0xffff)
+	return max(0, min(mtu, 0xffff))
 }
 
 // icmpSource is the first own IPv4 address, which errors come from.
@@ -429,117 +437,6 @@ func (k *Kernel) bury(kd kind, id uint32) error {
 		}
 	}
 	return nil
-}
-
-// SetNeighbor implements FIB.
-func (k *Kernel) SetNeighbor(attachment string, addr netip.Addr, mac net.HardwareAddr) error {
-	if k.isClosed() {
-		return errClosed
-	}
-	at := k.byName[attachment]
-	if at == nil {
-		return fmt.Errorf("neighbour %v: no attachment %q", addr, attachment)
-	}
-	if mac != nil && len(mac) != 6 {
-		return fmt.Errorf("neighbour %v: MAC %v is not an Ethernet address", addr, mac)
-	}
-	addr = addr.Unmap()
-	if mac == nil {
-		if err := k.dropHost(at.id, addr); err != nil {
-			return err
-		}
-	}
-	adj, err := k.paths.tell(neighbour{at.id, addr}, mac)
-	if err != nil || mac == nil || !addr.Is4() {
-		return err
-	}
-	if err := k.objs.Hosts.Put(cHostKey{Attachment: at.id, Addr: addr.As4()}, adj.id); err != nil {
-		return fmt.Errorf("neighbour %v of %q: %w", addr, attachment, err)
-	}
-	return nil
-}
-
-func (k *Kernel) dropHost(id uint32, addr netip.Addr) error {
-	if !addr.Is4() {
-		return nil
-	}
-	err := k.objs.Hosts.Delete(cHostKey{Attachment: id, Addr: addr.As4()})
-	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-		return fmt.Errorf("forget neighbour %v: %w", addr, err)
-	}
-	return nil
-}
-
-func (k *Kernel) dropHosts(id uint32) error {
-	var errs []error
-	for n := range k.paths.adj {
-		if n.attachment == id {
-			errs = append(errs, k.dropHost(id, n.addr))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// SetAttachmentUp implements FIB.
-func (k *Kernel) SetAttachmentUp(attachment string, up bool) error {
-	if k.isClosed() {
-		return errClosed
-	}
-	at := k.byName[attachment]
-	if at == nil {
-		return fmt.Errorf("attachment %q: no such attachment", attachment)
-	}
-	v := uint32(0)
-	if up {
-		v = 1
-	}
-	set32(&k.attachments.at(at.id).Up, v)
-	return nil
-}
-
-// SetUnderlayNeighbor implements FIB.
-func (k *Kernel) SetUnderlayNeighbor(remote netip.Addr, mac net.HardwareAddr) error {
-	if k.isClosed() {
-		return errClosed
-	}
-	if mac != nil && len(mac) != 6 {
-		return fmt.Errorf("underlay neighbour %v: MAC %v is not an Ethernet address", remote, mac)
-	}
-	k.underlay[remote] = mac
-	if id := k.names.id(kindUnderlay, remote.String()); id != 0 {
-		k.setUnderlay(id, remote, mac)
-	}
-	return nil
-}
-
-// setUnderlay writes the outer headers for a remote. Up comes last, and goes first; a new MAC of a remote that is up is one store.
-func (k *Kernel) setUnderlay(id uint32, remote netip.Addr, m net.HardwareAddr) {
-	rec := k.underlays.at(id)
-	if m == nil {
-		set32(&rec.Up, 0)
-		return
-	}
-	for _, p := range k.ports {
-		if p.Underlay {
-			next := cUnderlay{Port: k.names.id(kindPort, p.Name), Up: rec.Up}
-			copy(next.Outer[:], outerHeaders(m, p.MAC, k.vtep, remote))
-			store(rec, next)
-			set32(&rec.Up, 1)
-		}
-	}
-}
-
-// outerHeaders are the 50 bytes before an inner frame, as xdp/vxlan.h's encapsulate expects them: no lengths, no source port, no VNI, and
-// for a checksum the sum of the rest.
-func outerHeaders(dst, src net.HardwareAddr, local, remote netip.Addr) []byte {
-	ip := make([]byte, 36)
-	ip[0], ip[6], ip[8], ip[9] = 0x45, 0x40, 64, 17
-	copy(ip[12:], local.AsSlice())
-	copy(ip[16:], remote.AsSlice())
-	binary.BigEndian.PutUint16(ip[10:], onesSum(ip[:20]))
-	binary.BigEndian.PutUint16(ip[22:], 4789)
-	ip[28] = 0x08
-	return ethernet([6]byte(dst), [6]byte(src), 0, 0, 0, 0x0800, ip)
 }
 
 // putAll puts every entry; keys that stay keep being there at every moment.

@@ -91,6 +91,9 @@ type view struct {
 // tables, neighbours and counters stay, and each domain forwards by its old routes until ReplaceRoutes.
 func NewKernel(o Options) (*Kernel, error) {
 	o = o.withDefaults()
+	if o.Mode != ModeAuto && o.Mode != ModeNative && o.Mode != ModeGeneric {
+		return nil, fmt.Errorf("mode %q is none of %s, %s, %s", o.Mode, ModeAuto, ModeNative, ModeGeneric)
+	}
 	objs, err := load(o)
 	if err != nil {
 		return nil, err

@@ -64,6 +64,7 @@ func TestPolicerAccuracy(t *testing.T) {
 
 	start := time.Now()
 	var wg sync.WaitGroup
+	ends := make(chan time.Duration, runtime.NumCPU()) // when each found the bucket empty
 	for range runtime.NumCPU() {
 		wg.Go(func() {
 			runtime.LockOSThread()
@@ -72,17 +73,27 @@ func TestPolicerAccuracy(t *testing.T) {
 				return
 			}
 			out := make([]byte, 2000)
-			for time.Since(start) < 2*time.Second {
-				if _, err := k.objs.Port.Run(&ebpf.RunOptions{Data: data, DataOut: out,
-					Context: xdpMD{DataEnd: uint32(len(data)), IngressIfindex: uint32(k.ports["p0"].Ifindex)}}); err != nil {
+			for {
+				now := time.Since(start)
+				ret, err := k.objs.Port.Run(&ebpf.RunOptions{Data: data, DataOut: out,
+					Context: xdpMD{DataEnd: uint32(len(data)), IngressIfindex: uint32(k.ports["p0"].Ifindex)}})
+				if err != nil {
 					t.Error(err)
+					return
+				}
+				if now > 10*time.Second || now > 2*time.Second && ret == xdpDrop {
+					ends <- now
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	took := time.Since(start).Seconds()
+	close(ends)
+	took := 0.0
+	for e := range ends {
+		took = max(took, e.Seconds())
+	}
 	p := k.counters().Policers["wide"]
 	want := rate/8*took + burst
 	if p.DroppedPackets == 0 {

@@ -119,7 +119,7 @@ func (m *Memory) applyAttachments() {
 		if at == nil {
 			at = &memoryAttachment{up: true, drops: map[Reason]uint64{}}
 		}
-		at.Attachment, at.mtu = a, mtuOf(a, m.ports[a.Port])
+		at.Attachment, at.mtu = a, mtuOf(a, m.c.Ports)
 		attached[a.Name] = at
 		if m.neighbours[a.Name] == nil {
 			m.neighbours[a.Name] = map[netip.Addr]net.HardwareAddr{}

@@ -145,6 +145,8 @@ func routeCases() []reasonCase {
 			frame: spoil(in(), func(f *frame) { f.ttl, f.frag = 1, 0x0010 })},
 		{name: "too big, DF", why: ReasonTooBig, port: "p0", attachment: a, icmp: [2]byte{3, 4},
 			frame: spoil(in(), func(f *frame) { f.to, f.size, f.frag = "10.3.0.1", 1381, 0x4000 })},
+		{name: "too big for the underlay", why: ReasonTooBig, port: "p0", attachment: a, icmp: [2]byte{3, 4},
+			frame: spoil(in(), func(f *frame) { f.size, f.frag = 1471, 0x4000 })},
 		{name: "too big", why: ReasonTooBigFragmentable, port: "p0", attachment: a,
 			frame: spoil(in(), func(f *frame) { f.to, f.size = "10.3.0.1", 1381 })},
 		{name: "UDP to an own address", why: ReasonLocalClosed, port: "p0", attachment: a, icmp: [2]byte{3, 3},

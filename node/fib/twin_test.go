@@ -231,7 +231,7 @@ func config(ifs interfaces) Config {
 	return Config{
 		VTEP: netip.MustParseAddr("100.64.0.1"),
 		Ports: []Port{{Name: "p0", Ifindex: ifs["p0"], MAC: macPort, MTU: 1500}, {Name: "p1", Ifindex: ifs["p1"], MAC: macPort, MTU: 1500},
-			{Name: "p2", Ifindex: ifs["p2"], MAC: macPort, OuterEtherType: 0x88a8}, {Name: "underlay", Ifindex: ifs["fab"], MAC: macFab, Underlay: true}},
+			{Name: "p2", Ifindex: ifs["p2"], MAC: macPort, OuterEtherType: 0x88a8}, {Name: "underlay", Ifindex: ifs["fab"], MAC: macFab, MTU: 1540, Underlay: true}},
 		Domains: []string{"red", "blue"},
 		Attachments: []Attachment{
 			at(Attachment{Name: "a", Domain: "red", Port: "p0", STag: 30, CTag: 101, Locals: ips("192.168.1.2", "fd00::2"),

@@ -50,6 +50,7 @@ struct frame {
 	__u32 seed;
 	__be16 sport, dport; /* TCP and UDP, when not a fragment; else 0 */
 	__u16 mtu;        /* of the next hop, when the packet is too big */
+	__u16 pad;        /* no holes: the whole is handed to global functions */
 	__u32 hash;       /* of the flow */
 };
 
