@@ -364,19 +364,18 @@ func (a *applied) remove() error {
 	for _, p := range a.c.Policers {
 		keep[kindPolicer][p.Name] = true
 	}
+	k.mu.Lock() // Counters shall see an attachment's drops in one place, its own or the node's
+	defer k.mu.Unlock()
 	a.publish()
 	return errors.Join(append(errs, k.forget(keep, removed))...)
 }
 
-// publish lets Counters see the new names.
+// publish lets Counters see the new names. The caller holds k.mu.
 func (a *applied) publish() {
-	v := view{attachments: map[string]uint32{}, policers: a.policers}
+	v := view{attachments: map[string]uint32{}, policers: a.policers, closed: a.k.view.closed}
 	for _, at := range a.c.Attachments {
 		v.attachments[at.Name] = a.k.byName[at.Name].id
 	}
-	a.k.mu.Lock()
-	defer a.k.mu.Unlock()
-	v.closed = a.k.view.closed
 	a.k.view = v
 }
 

@@ -72,10 +72,29 @@ func macUp(m []byte) uint64 {
 }
 
 // grace waits until no packet is in flight that saw what was there before the call: membarrier's global command is an RCU grace period.
+// Kernels with nohz_full refuse it; there, replacing a map in a map waits for the same.
 func grace() error {
 	const global = 1 // MEMBARRIER_CMD_GLOBAL
-	if _, _, e := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0); e != 0 {
-		return fmt.Errorf("wait for packets in flight: membarrier: %w (CONFIG_MEMBARRIER and a kernel without nohz_full are needed)", e)
+	if _, _, e := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0); e == 0 {
+		return nil
+	}
+	return graceByMap()
+}
+
+func graceByMap() error {
+	inner := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
+	outer, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: inner})
+	if err != nil {
+		return fmt.Errorf("wait for packets in flight: %w", err)
+	}
+	defer outer.Close()
+	m, err := ebpf.NewMap(inner)
+	if err != nil {
+		return fmt.Errorf("wait for packets in flight: %w", err)
+	}
+	defer m.Close()
+	if err := outer.Put(uint32(0), m); err != nil {
+		return fmt.Errorf("wait for packets in flight: %w", err)
 	}
 	return nil
 }

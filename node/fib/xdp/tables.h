@@ -10,7 +10,6 @@
 #include "drop.h"
 
 #define inline_ static __always_inline
-#define ABI 2
 
 enum {
 	PORT_UNDERLAY = 1, /* VXLAN arrives here, the rest passes to the kernel */
@@ -131,7 +130,7 @@ struct limits { /* per attachment, as policer.full */
 };
 
 struct settings {
-	__u32 abi;
+	__u32 abi; /* layout.go's, of what is pinned */
 	__u32 pad;
 };
 
