@@ -86,6 +86,16 @@ func settle(o resource.Object, failure *resource.Failure) {
 			stay = append(stay, s)
 		}
 		v.Subnets = stay
+	case *resource.RouteFilter:
+		var stay []resource.RouteFilterRule
+		for _, r := range v.Rules {
+			if r.State == resource.Deleting && failure == nil {
+				continue
+			}
+			r.State = h.State
+			stay = append(stay, r)
+		}
+		v.Rules = stay
 	}
 }
 

@@ -11,7 +11,6 @@ func missingRoutes() []route {
 		{"expressRouteGateways", "Virtual WAN's ExpressRoute gateways", []string{"expressRouteConnections"}},
 		{"virtualWans", "Virtual WAN", nil},
 		{"virtualHubs", "Virtual WAN's hubs", []string{"hubRouteTables"}},
-		{"routeFilters", "Route filters", []string{"routeFilterRules"}},
 		{"routeTables", "Route tables", []string{"routes"}},
 		{"networkSecurityGroups", "Network security groups", []string{"securityRules"}},
 		{"localNetworkGateways", "Local network gateways", nil},
@@ -45,15 +44,12 @@ func missingOdd() []route {
 		dep = "/providers/Microsoft.Resources/deployments"
 		loc = subNet + "/locations/{location}/"
 		res = "Microsoft.Resources/"
-		aut = "Microsoft.Authorization/"
 	)
-	deployments, locks, tags := absent("Template deployments"), absent("Locks"), absent("The tags resource")
+	deployments := absent("Template deployments")
 	return []route{
 		{post, groupNet + "/expressRoutePorts/{name}/generateLoa", nn + "expressRoutePorts/generateLoa/action", absent("ExpressRoute Direct (expressRoutePorts)"), direct, Missing, gapsTest},
 		{get, subNet + "/expressRoutePortsLocations", nn + "expressRoutePortsLocations/read", absent("ExpressRoute Direct (expressRoutePorts)"), direct, Missing, gapsTest},
 		{get, subNet + "/expressRoutePortsLocations/{name}", nn + "expressRoutePortsLocations/read", absent("ExpressRoute Direct (expressRoutePorts)"), direct, Missing, gapsTest},
-		{get, subNet + "/bgpServiceCommunities", nn + "bgpServiceCommunities/read", absent("BGP service communities"), direct, Missing, gapsTest},
-		{get, loc + "usages", nn + "locations/usages/read", absent("Usages of a location"), direct, Missing, gapsTest},
 		{get, loc + "CheckDnsNameAvailability", nn + "locations/checkDnsNameAvailability/read", absent("DNS names"), direct, Missing, gapsTest},
 		{get, loc + "serviceTags", nn + "locations/serviceTags/read", absent("Service tags"), direct, Missing, gapsTest},
 		{get, loc + "virtualNetworkAvailableEndpointServices", nn + "locations/virtualNetworkAvailableEndpointServices/read", absent("Service endpoints"), direct, Missing, gapsTest},
@@ -64,16 +60,7 @@ func missingOdd() []route {
 		{del, pathGroup + dep + "/{name}", res + "deployments/delete", deployments, lro, Missing, gapsTest},
 		{get, pathGroup + dep, res + "deployments/read", deployments, direct, Missing, gapsTest},
 		{post, pathGroup + dep + "/{name}/validate", res + "deployments/validate/action", deployments, direct, Missing, gapsTest},
-		{post, pathGroup + "/moveResources", res + "subscriptions/resourceGroups/moveResources/action", absent("Moving resources"), lro, Missing, gapsTest},
 		{post, pathGroup + "/validateMoveResources", res + "subscriptions/resourceGroups/validateMoveResources/action", absent("Moving resources"), lro, Missing, gapsTest},
-		{get, pathGroup + "/providers/Microsoft.Authorization/locks", aut + "locks/read", locks, direct, Missing, gapsTest},
-		{put, pathGroup + "/providers/Microsoft.Authorization/locks/{name}", aut + "locks/write", locks, direct, Missing, gapsTest},
-		{get, pathGroup + "/providers/Microsoft.Authorization/locks/{name}", aut + "locks/read", locks, direct, Missing, gapsTest},
-		{del, pathGroup + "/providers/Microsoft.Authorization/locks/{name}", aut + "locks/delete", locks, direct, Missing, gapsTest},
-		{get, pathSub + "/providers/Microsoft.Authorization/locks", aut + "locks/read", locks, direct, Missing, gapsTest},
-		{put, pathGroup + "/providers/Microsoft.Resources/tags/default", res + "tags/write", tags, direct, Missing, gapsTest},
-		{get, pathGroup + "/providers/Microsoft.Resources/tags/default", res + "tags/read", tags, direct, Missing, gapsTest},
-		{patch, pathGroup + "/providers/Microsoft.Resources/tags/default", res + "tags/write", tags, direct, Missing, gapsTest},
-		{del, pathGroup + "/providers/Microsoft.Resources/tags/default", res + "tags/delete", tags, direct, Missing, gapsTest},
+		{post, pathGroup + "/moveResources", res + "subscriptions/resourceGroups/moveResources/action", absent("Moving resources"), lro, Missing, gapsTest},
 	}
 }

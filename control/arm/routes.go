@@ -52,6 +52,11 @@ const (
 	keysTest = "TestLoginKeys"
 	gapsTest = "TestMissing"
 	fabTest  = "TestFabric"
+
+	lockTest   = "TestLocks"
+	tagTest    = "TestTagsResource"
+	filterTest = "TestRouteFilters"
+	usageTest  = "TestUsages"
 )
 
 // absent makes the handler of an operation of the contract that is not there.
@@ -62,7 +67,7 @@ func absent(what string) handler {
 // routes is the table. Every operation of the contract has its row, also those that are missing.
 func routes() []route {
 	var all []route
-	for _, part := range [][]route{loginRoutes(), planeRoutes(), circuitRoutes(), crossRoutes(), networkRoutes(), gatewayRoutes(), fabricRoutes(), missingRoutes()} {
+	for _, part := range [][]route{loginRoutes(), planeRoutes(), extensionRoutes(), circuitRoutes(), crossRoutes(), networkRoutes(), gatewayRoutes(), filterRoutes(), fabricRoutes(), missingRoutes()} {
 		all = append(all, part...)
 	}
 	return all
@@ -193,8 +198,8 @@ func networkRoutes() []route {
 		{patch, net, act + "write", n.patch, direct, Same, tagsTest},
 		{get, groupNet + "/virtualNetworks", act + "read", n.list, direct, Same, sdkStory},
 		{get, subNet + "/virtualNetworks", act + "read", n.list, direct, Same, sdkStory},
-		{get, net + "/CheckIPAddressAvailability", act + "read", absent("Checking the availability of an address"), direct, Missing, gapsTest},
-		{get, net + "/usages", act + "usages/read", absent("Usages of a virtual network"), direct, Missing, gapsTest},
+		{get, net + "/CheckIPAddressAvailability", act + "read", checkAddress, direct, Same, usageTest},
+		{get, net + "/usages", act + "usages/read", listNetworkUsages, direct, Same, usageTest},
 		{put, sn + "/{subnet}", act + "subnets/write", putSubnet, lro, Simplified, sdkStory},
 		{get, sn + "/{subnet}", act + "subnets/read", getSubnet, direct, Same, sdkStory},
 		{del, sn + "/{subnet}", act + "subnets/delete", deleteSubnet, lro, Same, sdkStory},
@@ -248,6 +253,66 @@ func gatewayRoutes() []route {
 		{put, conn + "/sharedkey", ca + "sharedKey/write", absent("The shared key of a VPN connection"), lro, Missing, gapsTest},
 		{post, conn + "/sharedkey/reset", ca + "sharedKey/reset/action", absent("The shared key of a VPN connection"), lro, Missing, gapsTest},
 		{post, conn + "/{action}", ca + "other/action", absent("This action of a connection"), lro, Missing, gapsTest},
+	}
+}
+
+// extensionRoutes are ARM's own resources on others: tags and locks.
+func extensionRoutes() []route {
+	const (
+		any  = groupNet + "/{type}/{name}"
+		tags = "/providers/Microsoft.Resources/tags/default"
+		lock = "/providers/Microsoft.Authorization/locks"
+		ta   = "Microsoft.Resources/tags/"
+	)
+	return []route{
+		{put, pathSub + tags, ta + "write", putTags, direct, Same, tagTest},
+		{get, pathSub + tags, ta + "read", getTags, direct, Same, tagTest},
+		{patch, pathSub + tags, ta + "write", patchTags, direct, Same, tagTest},
+		{del, pathSub + tags, ta + "delete", deleteTags, direct, Same, tagTest},
+		{put, pathGroup + tags, ta + "write", putTags, direct, Same, tagTest},
+		{get, pathGroup + tags, ta + "read", getTags, direct, Same, tagTest},
+		{patch, pathGroup + tags, ta + "write", patchTags, direct, Same, tagTest},
+		{del, pathGroup + tags, ta + "delete", deleteTags, direct, Same, tagTest},
+		{put, any + tags, ta + "write", putTags, direct, Same, tagTest},
+		{get, any + tags, ta + "read", getTags, direct, Same, tagTest},
+		{patch, any + tags, ta + "write", patchTags, direct, Same, tagTest},
+		{del, any + tags, ta + "delete", deleteTags, direct, Same, tagTest},
+		{get, pathSub + lock, lockActions + "read", listLocks, direct, Same, lockTest},
+		{put, pathSub + lock + "/{lock}", lockActions + "write", putLock, direct, Same, lockTest},
+		{get, pathSub + lock + "/{lock}", lockActions + "read", getLock, direct, Same, lockTest},
+		{del, pathSub + lock + "/{lock}", lockActions + "delete", deleteLock, direct, Same, lockTest},
+		{get, pathGroup + lock, lockActions + "read", listLocks, direct, Same, lockTest},
+		{put, pathGroup + lock + "/{lock}", lockActions + "write", putLock, direct, Same, lockTest},
+		{get, pathGroup + lock + "/{lock}", lockActions + "read", getLock, direct, Same, lockTest},
+		{del, pathGroup + lock + "/{lock}", lockActions + "delete", deleteLock, direct, Same, lockTest},
+		{get, any + lock, lockActions + "read", listLocks, direct, Same, lockTest},
+		{put, any + lock + "/{lock}", lockActions + "write", putLock, direct, Same, lockTest},
+		{get, any + lock + "/{lock}", lockActions + "read", getLock, direct, Same, lockTest},
+		{del, any + lock + "/{lock}", lockActions + "delete", deleteLock, direct, Same, lockTest},
+	}
+}
+
+func filterRoutes() []route {
+	const (
+		one  = groupNet + "/routeFilters/{name}"
+		rule = one + "/routeFilterRules"
+		act  = networkNamespace + "/routeFilters/"
+		ra   = act + "routeFilterRules/"
+	)
+	n := routeFilters()
+	return []route{
+		{put, one, act + "write", n.put, lro, Simplified, filterTest},
+		{get, one, act + "read", n.get, direct, Same, filterTest},
+		{del, one, act + "delete", n.delete, lro, Same, filterTest},
+		{patch, one, act + "write", n.patch, direct, Same, filterTest},
+		{get, groupNet + "/routeFilters", act + "read", n.list, direct, Same, filterTest},
+		{get, subNet + "/routeFilters", act + "read", n.list, direct, Same, filterTest},
+		{put, rule + "/{rule}", ra + "write", putRule, lro, Simplified, filterTest},
+		{get, rule + "/{rule}", ra + "read", getRule, direct, Same, filterTest},
+		{del, rule + "/{rule}", ra + "delete", deleteRule, lro, Same, filterTest},
+		{get, rule, ra + "read", listRules, direct, Same, filterTest},
+		{get, subNet + "/bgpServiceCommunities", networkNamespace + "/bgpServiceCommunities/read", listCommunities, direct, Simplified, filterTest},
+		{get, subNet + "/locations/{location}/usages", networkNamespace + "/locations/usages/read", listUsages, direct, Same, usageTest},
 	}
 }
 
