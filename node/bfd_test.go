@@ -240,3 +240,22 @@ func TestSessionRevivesPath(t *testing.T) {
 		}
 	})
 }
+
+// A neighbour that fell silent is asked for at once: where the link is back already, a second of loss counts.
+func TestLostNeighborIsAskedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newBFDRig(t)
+		defer r.stop()
+		k := neighborKey{r.a.punts["site 1"].KernelIndex, ip("192.168.1.1")}
+		r.h.mu.Lock()
+		delete(r.h.resolved, k)
+		r.h.mu.Unlock()
+		r.h.neighbor("edge", "site 1", "192.168.1.1", nil)
+		r.settle()
+		r.h.mu.Lock()
+		defer r.h.mu.Unlock()
+		if !r.h.resolved[k] {
+			t.Error("not asked for")
+		}
+	})
+}

@@ -64,6 +64,9 @@ func (a *Agent) neighborChanged(n neighborState) {
 		return
 	}
 	a.programNeighbor(k, n.MAC)
+	if n.MAC == nil && !n.Gone && a.neighbors.wanted[k] {
+		a.resolve(k) // what was silent for some seconds may be back: ask now, and not with the next look
+	}
 }
 
 // programNeighbor tells the FIB of a neighbour: on an attachment, or of the underlay.
