@@ -29,7 +29,7 @@ func frrConfig(r routerSite) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "! %s: FRR, AS %d. Live: vtysh --vty_socket %s\n", r.Name, r.ASN, r.dir)
 	fmt.Fprintf(&b, "frr defaults datacenter\nhostname %s\nlog file %s/bgpd.log\n!\n", r.Name, r.dir)
-	fmt.Fprintf(&b, "router bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n no bgp network import-check\n coalesce-time 0\n",
+	fmt.Fprintf(&b, "router bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n no bgp network import-check\n",
 		r.ASN, r.RouterID)
 	for i, u := range r.uplinks() {
 		fmt.Fprintf(&b, " ! link %d: %s\n neighbor %s remote-as %d\n neighbor %s timers connect 2\n", i+1, u.Port, u.Peer, u.PeerASN, u.Peer)

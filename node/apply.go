@@ -243,10 +243,12 @@ func (a *Agent) domainConfigs() map[string]*domainConfig {
 	for _, d := range a.plan.Domains {
 		all[d.Name] = &domainConfig{spec: d, down: map[string]bool{}, nets: map[string]onLink{}}
 	}
+	checked := map[string]bool{}
 	for i := range a.plan.Attachments {
 		at := &a.plan.Attachments[i]
 		if c := all[at.Domain]; c != nil {
 			c.connect(at)
+			checked[at.Name] = at.SourceCheck != plan.SourceAny
 			if !a.attachmentAlive(at) {
 				c.down[at.Name] = true
 			}
@@ -258,7 +260,8 @@ func (a *Agent) domainConfigs() map[string]*domainConfig {
 			continue
 		}
 		c := all[cur.domain.name]
-		c.sessions = append(c.sessions, sessionConfig{spec: s, runner: cur.late, awaited: a.wasUp == nil || a.wasUp[s.Name]})
+		c.sessions = append(c.sessions, sessionConfig{spec: s, runner: cur.late, awaited: a.wasUp == nil || a.wasUp[s.Name],
+			listenFirst: checked[s.Attachment]})
 		c.neighbor(s.Attachment, s.PeerAddr)
 	}
 	return all

@@ -26,6 +26,7 @@ const (
 const (
 	defaultHold   = 60 * time.Second // waiting for sessions after a restart, where none offers a restart time
 	quietComplete = 3 * time.Second  // a peer without graceful restart is taken to have sent its table
+	listenFor     = 3 * time.Second  // longest that a peer is listened to before it is told anything
 	retryFIB      = 5 * time.Second
 	batchSize     = 1024 // route changes between two looks at anything else
 )
@@ -44,6 +45,9 @@ type sessionConfig struct {
 	spec    plan.Session
 	runner  announcer
 	awaited bool // after a restart the domain waits for it: it was up before
+	// listenFirst: nothing is announced to the peer before it has told its table, because its attachment drops packets from sources
+	// that no route leads to (RFC 3704): a peer that is told first sends at once, and its packets would be lost.
+	listenFirst bool
 }
 
 // announcer is what routing uses of bgp.Runner.
@@ -111,7 +115,11 @@ type peer struct {
 	complete   bool      // it has told its whole table since it came up
 	completeAt time.Time // when it is taken to have; zero: when it says so
 	sweepAt    time.Time // when what is stale goes; zero: nothing is
+	speakAt    time.Time // nothing is announced before the peer's table is complete, or then; zero: it is told everything
 }
+
+// told reports whether the peer is kept up to date.
+func (p *peer) told() bool { return p.up && p.speakAt.IsZero() }
 
 func newRouting(name string, f programmer, log *slog.Logger, want func(string, netip.Addr)) *routing {
 	return &routing{name: name, fib: f, log: log, want: want, peers: map[string]*peer{}, own: map[rib.NextHop]*rib.Source{},
@@ -175,7 +183,7 @@ func (r *routing) addPeer(s sessionConfig) {
 func (r *routing) changePeer(p *peer, s sessionConfig) {
 	n := neighborOf(s.spec, p.n.Source)
 	p.cfg, p.n = s, n
-	if p.up && !r.holding {
+	if p.told() && !r.holding {
 		r.flush()
 		withdraw, reach := p.out.Reconcile(n, r.table.All())
 		r.announce(p, withdraw)
@@ -218,8 +226,23 @@ func (r *routing) up(name string, runner announcer, neg bgp.Peer, now time.Time)
 		r.sweep(p)
 	}
 	r.flush()
-	p.up = true
-	if !r.holding {
+	p.up, p.speakAt = true, time.Time{}
+	if p.cfg.listenFirst {
+		p.speakAt = now.Add(listenFor)
+	}
+	if !r.holding && p.told() {
+		r.announceAll(p)
+	}
+}
+
+// speak tells the peer everything, when it has been listened to: what it sends packets from is programmed by now.
+func (r *routing) speak(p *peer) {
+	if p.speakAt.IsZero() {
+		return
+	}
+	p.speakAt = time.Time{}
+	if p.up && !r.holding {
+		r.flush()
 		r.announceAll(p)
 	}
 }
@@ -251,6 +274,7 @@ func (r *routing) update(name string, runner announcer, u bgp.Update, now time.T
 		p.complete = true
 		r.sweep(p)
 		r.releaseIfComplete(now)
+		r.speak(p)
 		return
 	}
 	r.table.Withdraw(p.n.Source, u.Withdrawn...)
@@ -281,7 +305,7 @@ func (r *routing) usable(p *peer, hop netip.Addr) bool {
 
 // refresh announces everything again.
 func (r *routing) refresh(name string, runner announcer) {
-	if p := r.peers[name]; p != nil && p.cfg.runner == runner && p.up && !r.holding {
+	if p := r.peers[name]; p != nil && p.cfg.runner == runner && p.told() && !r.holding {
 		r.flush()
 		r.announceAll(p)
 	}
@@ -293,7 +317,7 @@ func (r *routing) down(name string, runner announcer, d bgp.Down, now time.Time)
 	if p == nil || p.cfg.runner != runner {
 		return
 	}
-	p.up, p.complete, p.completeAt = false, false, time.Time{}
+	p.up, p.complete, p.completeAt, p.speakAt = false, false, time.Time{}, time.Time{}
 	if d.Keep && d.KeepFor > 0 {
 		r.table.MarkStale(p.n.Source)
 		p.sweepAt = now.Add(d.KeepFor)
@@ -327,7 +351,7 @@ func (r *routing) flush() {
 
 func (r *routing) carryOut(cs []rib.Change) {
 	for _, p := range r.peers {
-		if p.up {
+		if p.told() {
 			r.announce(p, p.out.Withdraw(cs))
 		}
 	}
@@ -341,7 +365,7 @@ func (r *routing) carryOut(cs []rib.Change) {
 		return
 	}
 	for _, p := range r.peers {
-		if p.up {
+		if p.told() {
 			r.announce(p, p.out.Reach(cs))
 		}
 	}
@@ -351,7 +375,7 @@ func (r *routing) carryOut(cs []rib.Change) {
 func (r *routing) count() {
 	for _, p := range r.peers {
 		c := peerCounts{received: r.table.Count(p.n.Source)}
-		if p.up {
+		if p.told() {
 			c.advertised = p.out.Len()
 		}
 		p.cfg.runner.count(c)
@@ -381,7 +405,7 @@ func hopsOf(paths []*rib.Path) []fib.Hop {
 // close takes everything of the domain away: withdrawals first.
 func (r *routing) close() error {
 	for _, p := range r.peers {
-		if p.up {
+		if p.told() {
 			withdraw, _ := p.out.Reconcile(p.n, nil)
 			r.announce(p, withdraw)
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,7 +115,7 @@ func newScene(t *testing.T, hold bool) *scene {
 		spec := plan.Session{Name: name, Attachment: "at-" + name, Enabled: true, LocalAS: 12076, PeerAS: uint32(65001 + i),
 			LocalAddr: netip.AddrFrom4([4]byte{192, 168, byte(i), 2}), PeerAddr: netip.AddrFrom4([4]byte{192, 168, byte(i), 1}),
 			RestartTime: 40 * time.Second, Import: plan.Import{Class: "c"}, Export: plan.Export{Classes: []string{"c"}}}
-		s.cfg.sessions = append(s.cfg.sessions, sessionConfig{spec, s.v[name], true})
+		s.cfg.sessions = append(s.cfg.sessions, sessionConfig{spec: spec, runner: s.v[name], awaited: true})
 		s.cfg.nets["at-"+name] = onLink{nets: []netip.Prefix{netip.PrefixFrom(spec.LocalAddr, 30).Masked()}, locals: []netip.Addr{spec.LocalAddr}}
 	}
 	s.r.begin(s.cfg, hold, s.now)
@@ -147,6 +148,15 @@ func (s *scene) pass(d time.Duration) {
 	s.now = s.now.Add(d)
 	s.r.tick(s.now)
 	s.r.flush()
+}
+
+// wantAny is want without an order among the lines.
+func (s *scene) wantAny(step, want string) {
+	s.t.Helper()
+	sorted := func(text string) string { return strings.Join(slices.Sorted(strings.SplitSeq(text, "\n")), "\n") }
+	if got := sorted(s.d.take()); got != sorted(want) {
+		s.t.Errorf("%s:\n%s\nwant:\n%s", step, got, want)
+	}
 }
 
 func (s *scene) want(step, want string) {
@@ -349,4 +359,30 @@ func TestStaticToNeighbourIsAnnounced(t *testing.T) {
 	s.r.configure(s.cfg, s.now)
 	s.r.flush()
 	s.want("a machine", "fib +10.100.0.4/32 at-a\nb +10.100.0.4/32 12076")
+}
+
+// A customer is told nothing before its own routes are programmed: it would send at once, and the source check would drop it.
+func TestListenBeforeSpeaking(t *testing.T) {
+	s := newScene(t, false)
+	s.cfg.sessions[0].listenFirst = true
+	s.r.configure(s.cfg, s.now)
+	s.up("b", true)
+	s.learn("b", "10.2.0.0/16", 65002)
+	s.d.take()
+	s.up("a", true)
+	s.learn("b", "10.3.0.0/16", 65002)
+	s.want("a is up, but has not told", "fib +10.3.0.0/16 at-b")
+	s.learn("a", "10.1.0.0/16", 65001)
+	s.want("a tells", "fib +10.1.0.0/16 at-a\nb +10.1.0.0/16 12076 65001")
+	s.end("a")
+	s.wantAny("a has told all", "a +10.2.0.0/16 12076 65002\na +10.3.0.0/16 12076 65002\na end")
+	s.learn("b", "10.4.0.0/16", 65002)
+	s.want("from now on at once", "fib +10.4.0.0/16 at-b\na +10.4.0.0/16 12076 65002")
+
+	s.r.down("a", s.v["a"], bgp.Down{}, s.now)
+	s.r.flush()
+	s.up("a", true)
+	s.d.take()
+	s.pass(listenFor)
+	s.wantAny("a tells nothing", "a +10.2.0.0/16 12076 65002\na +10.3.0.0/16 12076 65002\na +10.4.0.0/16 12076 65002\na end")
 }

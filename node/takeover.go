@@ -19,6 +19,7 @@ func (r *routing) next() time.Time {
 	for _, p := range r.peers {
 		earlier(p.sweepAt)
 		earlier(p.completeAt)
+		earlier(p.speakAt)
 	}
 	return next
 }
@@ -28,6 +29,9 @@ func (r *routing) tick(now time.Time) {
 	for _, p := range r.peers {
 		if !p.completeAt.IsZero() && !p.completeAt.After(now) {
 			p.complete, p.completeAt = true, time.Time{}
+		}
+		if !p.speakAt.IsZero() && !p.speakAt.After(now) {
+			r.speak(p)
 		}
 		if !p.sweepAt.IsZero() && !p.sweepAt.After(now) {
 			r.sweep(p)
@@ -57,7 +61,7 @@ func (r *routing) releaseIfComplete(now time.Time) {
 	r.retryAt = now.Add(retryFIB)
 	r.replaceAll()
 	for _, p := range r.peers {
-		if p.up {
+		if p.told() {
 			r.announceAll(p)
 		}
 	}
@@ -76,7 +80,7 @@ func (r *routing) replaceAll() {
 		return
 	}
 	for _, p := range r.peers {
-		if p.up {
+		if p.told() {
 			withdraw, reach := p.out.Reconcile(p.n, all)
 			r.announce(p, withdraw)
 			r.announce(p, reach)
