@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"slices"
 	"strings"
 	"testing"
 	"time"
