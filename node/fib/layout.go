@@ -4,7 +4,7 @@ import "structs"
 
 // The structs of xdp/tables.h. A test compares them with the object's BTF.
 
-const abi = 2
+const abi = 3
 
 const (
 	portUnderlay = 1
@@ -44,6 +44,8 @@ type cPort struct {
 	Pad   uint16
 	Vtep  [4]byte
 	Seed  uint32
+	Zero  uint32
+	Pad2  uint32
 }
 
 type cAttachment struct {

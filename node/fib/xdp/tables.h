@@ -21,6 +21,8 @@ struct port {
 	__u16 pad;
 	__be32 vtep; /* of the node, on an underlay port; 0: none */
 	__u32 seed;  /* of the flow hash */
+	__u32 zero;  /* 0 */
+	__u32 pad2;
 };
 
 enum {
