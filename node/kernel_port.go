@@ -56,6 +56,9 @@ func (k *kernel) portAddresses(l netlink.Link, want []netip.Prefix) error {
 	if len(want) == 0 {
 		return setSysctl("ipv6/conf/"+l.Attrs().Name+"/disable_ipv6", "1")
 	}
+	if err := askOften(l.Attrs().Name); err != nil {
+		return fmt.Errorf("set how often neighbours are asked for: %w", err)
+	}
 	have, err := k.nl.AddrList(l, netlink.FAMILY_ALL)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return fmt.Errorf("list addresses: %w", err)

@@ -160,7 +160,18 @@ func (k *kernel) quiet(p *puntSpec) error {
 			return err
 		}
 	}
-	return offloadsOff(p.Kernel)
+	return errors.Join(askOften(p.Kernel), offloadsOff(p.Kernel))
+}
+
+// askOften has neighbours asked for ten times a second instead of once: what comes up at both ends at about the same time then finds the
+// other at once. They are given up after as long as before (3 s).
+func askOften(device string) error {
+	for _, s := range []struct{ name, value string }{{"retrans_time_ms", "100"}, {"mcast_solicit", "30"}, {"ucast_solicit", "30"}} {
+		if err := setSysctl("ipv4/neigh/"+device+"/"+s.name, s.value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setSysctl writes below /proc/sys/net. A kernel without IPv6 has no ipv6 there; that is as good as switched off.
