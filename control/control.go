@@ -228,6 +228,7 @@ func (c *Control) Run(ctx context.Context) error {
 		stop(err)
 	} else {
 		parts.Go(func() { c.rec.run(ctx) })
+		parts.Go(func() { c.resume(ctx) })
 		c.cfg.Log.Info("ready", "url", c.URL())
 		close(c.ready)
 	}
@@ -238,6 +239,23 @@ func (c *Control) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// resumeEvery is how often deployments that nobody runs are looked for: those of a replica that died.
+const resumeEvery = 30 * time.Second
+
+// resume goes on with deployments that were left behind.
+func (c *Control) resume(ctx context.Context) {
+	for {
+		if err := c.front.Resume(ctx); err != nil && ctx.Err() == nil {
+			c.cfg.Log.Warn("resume deployments", "err", err)
+		}
+		select {
+		case <-time.After(resumeEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // begin does what must be done once before the API is announced. It waits for a cluster that is not there yet.

@@ -17,7 +17,8 @@
 // exist; the same order gets it again. After it: the operation is open in the store, and any control process goes on with it; a client
 // whose answer was lost reads the object or gets the 409, which names the operation. After Complete, before the freed numbers are released:
 // they stay with their owner's name and are its own again when it is ordered again. Only a table query (verb "post") lives in the memory
-// of its front; Recover fails those that were left behind.
+// of its front; Recover fails those that were left behind. A template deployment is a document of its own that says how far each resource
+// is; Resume goes on with those whose front died.
 //
 // Reads of several documents and the write that follows are serialised per subscription within one front. Across replicas the store's
 // compare-and-swap and claims hold documents and numbers together; a reference to something deleted in the same instant is named by
@@ -84,8 +85,9 @@ type Front struct {
 	orders [64]chan struct{} // locks that serialise check-then-write, by subscription
 	roles  []role
 
-	mu     sync.Mutex
-	fabric fabricCache
+	mu        sync.Mutex
+	fabric    fabricCache
+	deploying map[string]bool // deployments that this front runs, by key
 }
 
 // New makes a front; it reads or generates the issuer's key.
@@ -113,6 +115,7 @@ func New(cfg Config) (*Front, error) {
 	for i := range f.orders {
 		f.orders[i] = make(chan struct{}, 1)
 	}
+	f.deploying = map[string]bool{}
 	f.life, f.stop = context.WithCancel(context.Background())
 	f.router, err = newRouter(routes())
 	return f, err
@@ -133,6 +136,8 @@ func (f *Front) Server() *http.Server {
 
 // Close stops running table queries and waits for them. Operations of writes stay open in the store: control finishes them.
 func (f *Front) Close() {
+	f.mu.Lock() // nobody is about to start something
 	f.stop()
+	f.mu.Unlock()
 	f.running.Wait()
 }

@@ -41,11 +41,9 @@ func missingRoutes() []route {
 func missingOdd() []route {
 	const (
 		nn  = networkNamespace + "/"
-		dep = "/providers/Microsoft.Resources/deployments"
 		loc = subNet + "/locations/{location}/"
 		res = "Microsoft.Resources/"
 	)
-	deployments := absent("Template deployments")
 	return []route{
 		{post, groupNet + "/expressRoutePorts/{name}/generateLoa", nn + "expressRoutePorts/generateLoa/action", absent("ExpressRoute Direct (expressRoutePorts)"), direct, Missing, gapsTest},
 		{get, subNet + "/expressRoutePortsLocations", nn + "expressRoutePortsLocations/read", absent("ExpressRoute Direct (expressRoutePorts)"), direct, Missing, gapsTest},
@@ -54,12 +52,6 @@ func missingOdd() []route {
 		{get, loc + "serviceTags", nn + "locations/serviceTags/read", absent("Service tags"), direct, Missing, gapsTest},
 		{get, loc + "virtualNetworkAvailableEndpointServices", nn + "locations/virtualNetworkAvailableEndpointServices/read", absent("Service endpoints"), direct, Missing, gapsTest},
 		{get, loc + "availableDelegations", nn + "locations/availableDelegations/read", absent("Delegations of subnets"), direct, Missing, gapsTest},
-		{put, pathGroup + dep + "/{name}", res + "deployments/write", deployments, lro, Missing, gapsTest},
-		{get, pathGroup + dep + "/{name}", res + "deployments/read", deployments, direct, Missing, gapsTest},
-		{head, pathGroup + dep + "/{name}", res + "deployments/read", deployments, direct, Missing, gapsTest},
-		{del, pathGroup + dep + "/{name}", res + "deployments/delete", deployments, lro, Missing, gapsTest},
-		{get, pathGroup + dep, res + "deployments/read", deployments, direct, Missing, gapsTest},
-		{post, pathGroup + dep + "/{name}/validate", res + "deployments/validate/action", deployments, direct, Missing, gapsTest},
 		{post, pathGroup + "/validateMoveResources", res + "subscriptions/resourceGroups/validateMoveResources/action", absent("Moving resources"), lro, Missing, gapsTest},
 		{post, pathGroup + "/moveResources", res + "subscriptions/resourceGroups/moveResources/action", absent("Moving resources"), lro, Missing, gapsTest},
 	}

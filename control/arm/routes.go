@@ -57,6 +57,7 @@ const (
 	tagTest    = "TestTagsResource"
 	filterTest = "TestRouteFilters"
 	usageTest  = "TestUsages"
+	deployTest = "TestDeployment"
 )
 
 // absent makes the handler of an operation of the contract that is not there.
@@ -67,7 +68,7 @@ func absent(what string) handler {
 // routes is the table. Every operation of the contract has its row, also those that are missing.
 func routes() []route {
 	var all []route
-	for _, part := range [][]route{loginRoutes(), planeRoutes(), extensionRoutes(), circuitRoutes(), crossRoutes(), networkRoutes(), gatewayRoutes(), filterRoutes(), fabricRoutes(), missingRoutes()} {
+	for _, part := range [][]route{loginRoutes(), planeRoutes(), extensionRoutes(), deploymentRoutes(), circuitRoutes(), crossRoutes(), networkRoutes(), gatewayRoutes(), filterRoutes(), fabricRoutes(), missingRoutes()} {
 		all = append(all, part...)
 	}
 	return all
@@ -289,6 +290,27 @@ func extensionRoutes() []route {
 		{put, any + lock + "/{lock}", lockActions + "write", putLock, direct, Same, lockTest},
 		{get, any + lock + "/{lock}", lockActions + "read", getLock, direct, Same, lockTest},
 		{del, any + lock + "/{lock}", lockActions + "delete", deleteLock, direct, Same, lockTest},
+	}
+}
+
+// deploymentRoutes are the small engine for templates.
+func deploymentRoutes() []route {
+	const (
+		all = pathGroup + "/providers/Microsoft.Resources/deployments"
+		one = all + "/{name}"
+	)
+	return []route{
+		{put, one, deploymentActions + "write", putDeployment, lro, Simplified, deployTest},
+		{get, one, deploymentActions + "read", getDeployment, direct, Same, deployTest},
+		{head, one, deploymentActions + "read", headDeployment, direct, Same, deployTest},
+		{del, one, deploymentActions + "delete", deleteDeployment, direct, Same, deployTest},
+		{get, all, deploymentActions + "read", listDeployments, direct, Same, deployTest},
+		{post, one + "/validate", deploymentActions + "validate/action", postValidate, direct, Simplified, deployTest},
+		{get, one + "/operations", deploymentActions + "operations/read", listDeploymentSteps, direct, Same, deployTest},
+		{get, one + "/operationStatuses/{operation}", deploymentActions + "operationstatuses/read", getDeploymentStatus, direct, Same, deployTest},
+		{post, one + "/cancel", deploymentActions + "cancel/action", absent("Cancelling a deployment"), direct, Missing, gapsTest},
+		{post, one + "/whatIf", deploymentActions + "whatIf/action", absent("What a deployment would change"), lro, Missing, gapsTest},
+		{post, one + "/exportTemplate", deploymentActions + "exportTemplate/action", absent("Exporting a template"), direct, Missing, gapsTest},
 	}
 }
 
