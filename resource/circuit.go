@@ -32,17 +32,19 @@ const (
 	Deprovisioning ProviderState = "Deprovisioning"
 )
 
-// Circuit is an ordered ExpressRoute circuit of a connectivity provider, with its children.
+// Circuit is an ordered ExpressRoute circuit, of a connectivity provider or on a port of the customer's own, with its children.
 type Circuit struct {
 	Meta Head
 	Tier SKUTier
 	Plan SKUFamily
 
-	Provider        string // service provider's name
-	PeeringLocation string
+	Provider        string // service provider's name; "" on a port
+	Port            ID     // the port; zero with a provider
+	PeeringLocation string // on a port: the port's
 	BandwidthMbps   int
 	AllowClassic    bool
 	GlobalReach     bool
+	RateLimit       bool // on a port: police to the bandwidth; with a provider that is always so
 	Authorizations  []Authorization
 	Peerings        []Peering // written by the customer, or by the provider through the cross connection
 
@@ -53,17 +55,20 @@ type Circuit struct {
 type CircuitStatus struct {
 	Enabled       bool          // circuitProvisioningState Enabled
 	ServiceKey    string        // GUID
-	STag          int           // outer tag, unique on the edge port pair; 0 until allocated
-	PortPair      string        // provider port pair (fabric) the circuit sits on
+	STag          int           // outer tag, unique on the edge port pair; 0 until allocated, and on a port with Dot1Q
+	PortPair      string        // provider's or direct port pair (fabric) the circuit sits on
 	ProviderState ProviderState // the provider writes it, on the cross connection
 	ProviderNotes string        // likewise
 	Handoff       Handoff       // likewise
 	ManagerEtag   int           // gatewayManagerEtag counter
+	// PortAuthorization is the authorization of another subscription's port that the circuit redeemed.
+	PortAuthorization string
 }
 
 // Handoff is where the provider hands the circuit to the customer: ports of the provider's own nodes, "node/port" for an untagged port (it
-// carries the private peering), "node/port:tagged" for a port that carries every peering by its C-tag. The provider sets it by the tags
-// primaryHandoff and secondaryHandoff of the cross connection.
+// carries the private peering), "node/port:tagged" for a port that carries every peering by its C-tag, "node/port:vc=101" for a virtual
+// circuit: every peering by its C-tag, inside the outer tag 101, beside other virtual circuits on the port. Both sides may be virtual
+// circuits of one port. The provider sets it by the tags primaryHandoff and secondaryHandoff of the cross connection.
 type Handoff struct {
 	Primary, Secondary string
 }

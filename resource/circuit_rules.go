@@ -52,6 +52,12 @@ const serviceProviderField = "properties.serviceProviderProperties"
 
 // checkOffer checks provider, location and bandwidth against the fabric, and that some port pair has room.
 func (w *World) checkOffer(old, c *Circuit) error {
+	if c.Direct() {
+		return w.checkDirectOffer(old, c)
+	}
+	if c.RateLimit {
+		return invalid("properties.enableDirectPortRateLimit", "is for circuits on a port; a provider's are limited always")
+	}
 	p := w.Fabric.Provider(c.Provider)
 	if p == nil {
 		return refuse(Invalid, CodeBadReference, serviceProviderField+".serviceProviderName", "there is no service provider %q", c.Provider)
@@ -147,6 +153,9 @@ func (w *World) checkCircuitChange(old, c *Circuit) error {
 	changed := func(target, from, to, why string) error {
 		return refuse(Invalid, CodeChangeRefused, target, "may not change from %s to %s: %s", from, to, why)
 	}
+	if err := checkDirectChange(old, c); err != nil {
+		return err
+	}
 	switch {
 	case !strings.EqualFold(old.Provider, c.Provider):
 		return changed(serviceProviderField+".serviceProviderName", old.Provider, c.Provider, "order a new circuit")
@@ -221,7 +230,7 @@ func (w *World) CheckCircuitDelete(c *Circuit) error {
 		return refuse(InUse, CodeConflict, "", "circuit %q still has %d connections, the first is %s; delete them before",
 			c.Meta.ID.Name(), len(links), links[0].Meta.ID)
 	}
-	if s := c.Status.ProviderState; s != NotProvisioned && s != "" {
+	if s := c.Status.ProviderState; !c.Direct() && s != NotProvisioned && s != "" {
 		return refuse(Conflict, CodeConflict, "properties.serviceProviderProvisioningState",
 			"the specified dedicated circuit is not in Deprovisioned state: the provider has it %s, want NotProvisioned", s)
 	}

@@ -33,6 +33,8 @@ func New(kind Kind) (Object, error) {
 		return &RouteTable{}, nil
 	case KindDeployment:
 		return &Deployment{}, nil
+	case KindPort:
+		return &Port{}, nil
 	case KindFabric:
 		return &Fabric{}, nil
 	}
@@ -42,7 +44,7 @@ func New(kind Kind) (Object, error) {
 // Kinds lists the kinds of objects there are.
 func Kinds() []Kind {
 	return []Kind{KindSubscription, KindGroup, KindCircuit, KindCrossConnection, KindNetwork, KindPublicAddress, KindInterface,
-		KindGateway, KindConnection, KindRouteFilter, KindRouteTable, KindDeployment, KindFabric}
+		KindGateway, KindConnection, KindRouteFilter, KindRouteTable, KindDeployment, KindPort, KindFabric}
 }
 
 // Clone copies an object deeply: nothing is shared with the original. Objects of foreign types are returned as they are.
@@ -80,6 +82,8 @@ func Clone[T Object](o T) T {
 		c = &n
 	case *Deployment:
 		c = v.clone()
+	case *Port:
+		c = v.clone()
 	case *Fabric:
 		c = v.clone()
 	default:
@@ -106,6 +110,7 @@ func (h Head) clone() Head {
 
 func (c *Circuit) clone() *Circuit {
 	n := *c
+	n.Port = c.Port.clone()
 	n.Authorizations = slices.Clone(c.Authorizations)
 	for i := range n.Authorizations {
 		a := &n.Authorizations[i]
@@ -181,6 +186,7 @@ func (d *Deployment) clone() *Deployment {
 func (f *Fabric) clone() *Fabric {
 	n := *f
 	n.Regions, n.Locations, n.Providers = slices.Clone(f.Regions), slices.Clone(f.Locations), slices.Clone(f.Providers)
+	n.DirectPairs = slices.Clone(f.DirectPairs)
 	n.Nodes, n.Principals = slices.Clone(f.Nodes), slices.Clone(f.Principals)
 	for i := range n.Regions {
 		r := &n.Regions[i]

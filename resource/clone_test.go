@@ -86,6 +86,10 @@ func fill(v reflect.Value) {
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fill(v.Index(0))
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i))
+		}
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(reflect.ValueOf("key"), reflect.ValueOf("value"))
@@ -120,6 +124,12 @@ func shared(a, b reflect.Value, path string) string {
 			return path
 		}
 		return shared(a.Index(0), b.Index(0), path+"[0]")
+	case reflect.Array:
+		for i := range a.Len() {
+			if s := shared(a.Index(i), b.Index(i), fmt.Sprintf("%s[%d]", path, i)); s != "" {
+				return s
+			}
+		}
 	case reflect.Struct:
 		for i := range a.NumField() {
 			if s := shared(a.Field(i), b.Field(i), path+"."+a.Type().Field(i).Name); s != "" {

@@ -6,11 +6,13 @@ import "net/netip"
 type Fabric struct {
 	Meta Head `json:"meta" yaml:"-"`
 
-	Regions    []Region          `json:"regions" yaml:"regions"`
-	Locations  []PeeringLocation `json:"locations" yaml:"locations"`
-	Providers  []Provider        `json:"providers" yaml:"providers"`
-	Nodes      []FabricNode      `json:"nodes" yaml:"nodes"`
-	Principals []Principal       `json:"principals" yaml:"principals"`
+	Regions   []Region          `json:"regions" yaml:"regions"`
+	Locations []PeeringLocation `json:"locations" yaml:"locations"`
+	Providers []Provider        `json:"providers" yaml:"providers"`
+	// DirectPairs are the ports that customers may take for themselves.
+	DirectPairs []DirectPair `json:"directPorts,omitempty" yaml:"directPorts,omitempty"`
+	Nodes       []FabricNode `json:"nodes" yaml:"nodes"`
+	Principals  []Principal  `json:"principals" yaml:"principals"`
 }
 
 // Region is a cloud region with the nodes that serve it.
@@ -31,6 +33,8 @@ type PeeringLocation struct {
 	LocalRegions []string `json:"localRegions,omitempty" yaml:"localRegions,omitempty"` // regions a Local circuit reaches; none: no Local SKU
 	Primary      string   `json:"primary" yaml:"primary"`                               // edge node
 	Secondary    string   `json:"secondary" yaml:"secondary"`
+	Address      string   `json:"address,omitempty" yaml:"address,omitempty"` // street address, for those who order ports
+	Contact      string   `json:"contact,omitempty" yaml:"contact,omitempty"` // of the building's operator
 }
 
 // Provider is a connectivity provider with its offers.

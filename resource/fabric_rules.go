@@ -32,6 +32,7 @@ func CheckFabric(f *Fabric) error {
 	c.nodes()
 	c.fabricAddresses()
 	c.providers()
+	c.directPairs()
 	c.principals()
 	return errors.Join(c.errs...)
 }
@@ -336,7 +337,7 @@ func (w *World) CheckFabricChange(next *Fabric) error {
 		errs = append(errs, refuse(InUse, CodeConflict, path, format, args...))
 	}
 	for _, c := range w.Circuits {
-		if c.Status.PortPair != "" && next.Provider(c.Provider).PortPair(c.Status.PortPair) == nil {
+		if c.Status.PortPair != "" && !c.Direct() && next.PairOf(c) == nil {
 			lost("providers", "port pair %q of provider %q is missing; circuit %q is on it", c.Status.PortPair, c.Provider, c.Meta.ID.Name())
 		}
 	}
@@ -348,6 +349,7 @@ func (w *World) CheckFabricChange(next *Fabric) error {
 			}
 		}
 	}
+	w.directLost(next, lost)
 	for _, n := range w.Networks {
 		if next.Region(n.Meta.Location) == nil {
 			lost("regions", "region %s is missing; network %q is in it", n.Meta.Location, n.Meta.ID.Name())

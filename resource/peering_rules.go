@@ -64,6 +64,7 @@ func (w *World) checkPeering(c *Circuit, i int, field string) error {
 		func() error { return checkPeeringReady(c, p) },
 		func() error { return checkPeerASN(p.PeerASN, field+".peerASN") },
 		func() error { return checkVLAN(c, i, field+".vlanId") },
+		func() error { return w.checkPortVLAN(c, p, field+".vlanId") },
 		func() error { return checkPeeringSubnets(c, i, field) },
 		func() error { return w.checkPeeringApart(c, p, field) },
 	})

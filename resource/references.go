@@ -3,7 +3,7 @@ package resource
 import "strings"
 
 // References lists the objects that refer to id, or to something inside it: who must go, or be changed, before it can go. A gateway's
-// connections, a circuit's connections, and what has an address of a subnet or network. An object's own children do not count, nor does
+// connections, a circuit's connections, a port's circuits, and what has an address of a subnet or network. An object's own children do not count, nor does
 // the cross connection of a circuit.
 func (w *World) References(id ID) []ID {
 	var all []ID
@@ -17,6 +17,9 @@ func (w *World) References(id ID) []ID {
 	}
 	for _, c := range w.Connections {
 		add(c.Meta.ID, c.Gateway, c.Circuit)
+	}
+	for _, c := range w.Circuits {
+		add(c.Meta.ID, c.Port)
 	}
 	for _, g := range w.Gateways {
 		for _, c := range g.Configs {

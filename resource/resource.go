@@ -29,6 +29,7 @@ const (
 	KindRouteFilter     Kind = "routefilters"
 	KindRouteTable      Kind = "routetables"
 	KindDeployment      Kind = "deployments"
+	KindPort            Kind = "expressrouteports"
 	KindFabric          Kind = "fabrics" // one document: the operator's inventory
 )
 

@@ -18,6 +18,7 @@ type World struct {
 	Interfaces       []*Interface
 	Gateways         []*Gateway
 	Connections      []*Connection
+	Ports            []*Port
 	// Open opens a sealed secret; nil: authorization keys never match.
 	Open func(Sealed) (string, error)
 
@@ -54,6 +55,8 @@ func (w *World) add(o Object) {
 		w.Gateways = append(w.Gateways, v)
 	case *Connection:
 		w.Connections = append(w.Connections, v)
+	case *Port:
+		w.Ports = append(w.Ports, v)
 	}
 }
 

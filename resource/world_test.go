@@ -75,8 +75,11 @@ func testFabric() *Fabric {
 				{Name: "dub-a", Location: "Dublin", BandwidthMbps: 10000, Primary: "edge3/pe0", Secondary: "edge4/pe0"}}},
 			{Name: "Fabrikam", Subscription: other},
 		},
+		DirectPairs: []DirectPair{
+			{Name: "sea-d1", Location: "Seattle", BandwidthGbps: 10, Primary: DirectLink{Port: "edge1/dp0"}, Secondary: DirectLink{Port: "edge2/dp0"}},
+			{Name: "sea-d2", Location: "Seattle", BandwidthGbps: 100, Primary: DirectLink{Port: "edge1/dp1"}, Secondary: DirectLink{Port: "edge2/dp1"}}},
 		Nodes: []FabricNode{
-			{Name: "edge1", Role: "edge", VTEP: prefix("100.64.0.1/24"), Ports: ports("pe0", "pe1")}, {Name: "edge2", Role: "edge", VTEP: prefix("100.64.0.2/24"), Ports: ports("pe0", "pe1")},
+			{Name: "edge1", Role: "edge", VTEP: prefix("100.64.0.1/24"), Ports: append(ports("pe0", "pe1"), FabricPort{Name: "dp0"}, FabricPort{Name: "dp1"})}, {Name: "edge2", Role: "edge", VTEP: prefix("100.64.0.2/24"), Ports: append(ports("pe0", "pe1"), FabricPort{Name: "dp0"}, FabricPort{Name: "dp1"})},
 			{Name: "edge3", Role: "edge", VTEP: prefix("100.64.0.3/24"), Ports: ports("pe0")}, {Name: "edge4", Role: "edge", VTEP: prefix("100.64.0.4/24"), Ports: ports("pe0")},
 			{Name: "x1", Role: "exchange", Owner: "Contoso", Ports: []FabricPort{{Name: "e1"}, {Name: "e2"}, {Name: "c1"}, {Name: "c2"}, {Name: "c3"}}},
 			{Name: "x2", Role: "exchange", Owner: "Contoso", Ports: []FabricPort{{Name: "c1"}}},
