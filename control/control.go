@@ -162,7 +162,7 @@ func (c *Control) listen(cert *tls.Config, nodes http.Handler) error {
 	if err != nil {
 		return fmt.Errorf("listen for nodes: %w", err)
 	}
-	c.add(tls.NewListener(over, cert), c.nodeServer(nodes, cert))
+	c.add(tls.NewListener(over, cert), c.nodeServer(nodes, cert.Clone())) // http.Server writes into its own
 	return nil
 }
 
