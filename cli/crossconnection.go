@@ -127,11 +127,11 @@ func crossConnectionProvision() verb {
 	var primary, secondary, notes string
 	return verb{
 		use: "provision KEY", short: "Provision a circuit: connect it to the customer's ports and say so", args: [2]int{1, 1},
-		example:  "  onramp crossconnection provision 7f1c0000-0000-0000-0000-000000000000 --primary xchg1/ce1 --secondary xchg1/ce2\n  onramp crossconnection provision KEY --primary xchg1/ce1:tagged --secondary xchg1/ce2:tagged --notes 'cage 12'",
+		example:  "  onramp crossconnection provision 7f1c0000-0000-0000-0000-000000000000 --primary xchg1/ce1 --secondary xchg1/ce2\n  onramp crossconnection provision KEY --primary xchg1/ce1:tagged --secondary xchg1/ce2:tagged --notes 'cage 12'\n  onramp crossconnection provision KEY --primary xchg1/ce1:vc=101 --secondary xchg1/ce1:vc=102",
 		complete: completeKeys,
 		flags: func(f *pflag.FlagSet) {
-			f.StringVar(&primary, "primary", "", "customer port of the primary link, NODE/PORT, or NODE/PORT:tagged for every peering by its tag")
-			f.StringVar(&secondary, "secondary", "", "customer port of the secondary link")
+			f.StringVar(&primary, "primary", "", "customer port of the primary link: NODE/PORT for an untagged one, NODE/PORT:tagged for every peering by its tag, NODE/PORT:vc=TAG for a virtual circuit with that outer tag")
+			f.StringVar(&secondary, "secondary", "", "customer port of the secondary link; virtual circuits may share a port")
 			f.StringVar(&notes, "notes", "", "remark that the customer sees")
 		},
 		run: func(ctx context.Context, s *session, args []string) error {

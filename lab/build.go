@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -196,8 +197,8 @@ func (l *Lab) patched(c Cable) bool {
 // cableEnd is the interface a cable is plugged into. Of a router that tags it is the tagger's, not the router's own.
 func (l *Lab) cableEnd(at string) end {
 	e := end{ns: l.ns(device(at)), name: port(at), mtu: hostMTU}
-	if u := l.World.uplink(at); u != nil && u.Tag != 0 {
-		e.name, e.mtu = taggedPort(u.Port), cableMTU
+	if us := l.World.uplinks(at); len(us) > 0 && us[0].Tag != 0 {
+		e.name, e.mtu = taggedPort(port(at)), cableMTU
 	}
 	if _, ok := l.World.node(device(at)); ok {
 		e.mtu = cableMTU
@@ -205,64 +206,81 @@ func (l *Lab) cableEnd(at string) end {
 	return e
 }
 
-// taggedPort is where the frames of a router's port leave with their tag; taggerPort is the tagger's end of the router's port.
-func taggedPort(port string) string { return "w-" + port }
+// taggedPort is where the frames of a router's wire leave with their tags; taggerPort is the tagger's end of the router's port.
+func taggedPort(wire string) string { return "w-" + wire }
 func taggerPort(port string) string { return "t-" + port }
 
-// uplink finds a router's uplink by its port, "router/port".
-func (w *World) uplink(at string) *Uplink {
+// uplinks finds a router's uplinks on a cabled port, "router/port".
+func (w *World) uplinks(at string) []Uplink {
 	r, ok := w.router(device(at))
 	if !ok {
 		return nil
 	}
-	for i := range r.Uplinks {
-		if r.Uplinks[i].Port == port(at) {
-			return &r.Uplinks[i]
-		}
-	}
-	return nil
+	return r.on(port(at))
 }
 
-// buildTagger makes the port of a router that tags: a veth pair whose other end the tagger joins with the cable. A cable that is out shows
+// on are the uplinks a cabled port carries.
+func (r *Router) on(wire string) []Uplink {
+	var us []Uplink
+	for _, u := range r.Uplinks {
+		if u.wire() == wire {
+			us = append(us, u)
+		}
+	}
+	return us
+}
+
+// first reports whether an uplink is the first on its wire.
+func (r *Router) first(i int) bool {
+	return !slices.ContainsFunc(r.Uplinks[:i], func(u Uplink) bool { return u.wire() == r.Uplinks[i].wire() })
+}
+
+// buildTagger makes the ports of a router that tags: veth pairs whose other ends the tagger joins with the cable. A cable that is out shows
 // to the router by its timers or BFD only, as behind a switch.
-func (l *Lab) buildTagger(r Router, u Uplink) error {
+func (l *Lab) buildTagger(r Router, wire string) error {
 	if err := l.mountBPF(); err != nil {
 		return err
 	}
-	pin := filepath.Join(bpffs, "onramp", l.World.Name, "tagger-"+r.Name+"-"+u.Port)
+	pin := filepath.Join(bpffs, "onramp", l.World.Name, "tagger-"+r.Name+"-"+wire)
 	if err := l.state.update(func(s *State) { s.Pins = append(s.Pins, pin) }); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(pin, 0o700); err != nil {
 		return err
 	}
-	ns := l.ns(r.Name)
-	if err := l.cable(end{ns: ns, name: u.Port, mtu: hostMTU}, end{ns: ns, name: taggerPort(u.Port), mtu: cableMTU}); err != nil {
-		return err
-	}
-	err := in(ns, func() error {
-		var index [3]int
-		for i, name := range []string{u.Port, taggerPort(u.Port), taggedPort(u.Port)} {
-			link, err := netlink.LinkByName(name)
-			if err != nil {
-				return err
-			}
-			index[i] = link.Attrs().Index
+	ns, uplinks := l.ns(r.Name), r.on(wire)
+	for _, u := range uplinks {
+		if err := l.cable(end{ns: ns, name: u.Port, mtu: hostMTU}, end{ns: ns, name: taggerPort(u.Port), mtu: cableMTU}); err != nil {
+			return err
 		}
-		return node.AttachTagger(index[0], index[1], index[2], u.Tag, pin)
-	})
-	if err != nil {
-		return fmt.Errorf("tag %d of %s/%s: %w", u.Tag, r.Name, u.Port, err)
+	}
+	if err := in(ns, func() error { return attachTagger(wire, uplinks, pin) }); err != nil {
+		return fmt.Errorf("tags of %s/%s: %w", r.Name, wire, err)
 	}
 	return nil
+}
+
+// attachTagger joins the uplinks' devices with the wire, in the namespace of the caller.
+func attachTagger(wire string, uplinks []Uplink, pin string) error {
+	index := func(name string) int {
+		if link, err := netlink.LinkByName(name); err == nil {
+			return link.Attrs().Index
+		}
+		return 0 // no interface has it: attaching fails
+	}
+	var devices []node.TaggedDevice
+	for _, u := range uplinks {
+		devices = append(devices, node.TaggedDevice{Device: index(u.Port), Inner: index(taggerPort(u.Port)), STag: u.Outer, CTag: u.Tag})
+	}
+	return node.AttachTagger(index(taggedPort(wire)), devices, pin)
 }
 
 // buildRouterPorts gives the routers' uplinks their addresses.
 func (l *Lab) buildRouterPorts() error {
 	for _, r := range l.World.Routers {
-		for _, u := range r.Uplinks {
-			if u.Tag != 0 {
-				if err := l.buildTagger(r, u); err != nil {
+		for i, u := range r.Uplinks {
+			if u.Tag != 0 && r.first(i) {
+				if err := l.buildTagger(r, u.wire()); err != nil {
 					return err
 				}
 			}

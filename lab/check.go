@@ -128,15 +128,39 @@ func (c *checker) checkRouters() {
 		if r.LAN == "" || !r.Address.IsValid() {
 			c.fail(at, "lan and address are needed")
 		}
-		for j, u := range r.Uplinks {
-			c.checkUplink(fmt.Sprintf("%s.uplinks[%d]", at, j), r, u)
+		for j := range r.Uplinks {
+			c.checkUplink(fmt.Sprintf("%s.uplinks[%d]", at, j), r, j)
 		}
 	}
 }
 
-func (c *checker) checkUplink(at string, r Router, u Uplink) {
-	c.port(at, r.Name, u.Port)
-	if u.Port == "lan0" {
+// wire takes an uplink's port, and its wire unless an uplink before it has: those that share one tell each other by their tags.
+func (c *checker) wire(at string, r Router, j int) {
+	u := r.Uplinks[j]
+	if u.Wire != "" {
+		c.port(at, r.Name, u.Port)
+		c.ports[r.Name+"/"+u.Port] = true // joined with the wire
+		if u.Tag == 0 {
+			c.fail(at+".wire", "an uplink on a wire of its own name needs a tag")
+		}
+		if len(u.Wire) > 13 {
+			c.fail(at+".wire", "%q: a wire has at most 13 characters", u.Wire)
+		}
+	}
+	if r.first(j) {
+		c.port(at, r.Name, u.wire())
+	}
+	for k := range j {
+		if o := r.Uplinks[k]; o.wire() == u.wire() && (u.Wire == "" || o.Wire == "" || o.Outer == u.Outer && o.Tag == u.Tag) {
+			c.fail(at, "wire %q has uplink %q with the same tags, or without a wire's name", u.wire(), o.Port)
+		}
+	}
+}
+
+func (c *checker) checkUplink(at string, r Router, j int) {
+	u := r.Uplinks[j]
+	c.wire(at, r, j)
+	if u.Port == "lan0" || u.Wire == "lan0" {
 		c.fail(at+".port", "lan0 is the router's port on the LAN")
 	}
 	if !u.Address.IsValid() || !u.Address.Masked().Contains(u.Peer) || u.Peer == u.Address.Addr() {
@@ -147,6 +171,9 @@ func (c *checker) checkUplink(at string, r Router, u Uplink) {
 	}
 	if u.Tag > 4094 {
 		c.fail(at+".tag", "%d is no tag: want 1 to 4094, or 0 for none", u.Tag)
+	}
+	if u.Outer > 4094 || u.Outer != 0 && u.Tag == 0 {
+		c.fail(at+".outer", "%d: want 1 to 4094, around a tag", u.Outer)
 	}
 	if u.Tag != 0 && len(u.Port) > 13 {
 		c.fail(at+".port", "%q: a port with a tag has at most 13 characters", u.Port)
@@ -201,8 +228,8 @@ func (c *checker) checkCables() {
 	}
 	for i, r := range c.world.Routers {
 		for j, u := range r.Uplinks {
-			if !c.ports[r.Name+"/"+u.Port] {
-				c.fail(fmt.Sprintf("$.routers[%d].uplinks[%d]", i, j), "port %s/%s has no cable", r.Name, u.Port)
+			if !c.ports[r.Name+"/"+u.wire()] {
+				c.fail(fmt.Sprintf("$.routers[%d].uplinks[%d]", i, j), "port %s/%s has no cable", r.Name, u.wire())
 			}
 		}
 	}

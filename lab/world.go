@@ -54,6 +54,8 @@ type Uplink struct {
 	PeerASN   uint32        `yaml:"peerAsn"` // 0: 12076
 	Key       string        `yaml:"key"`     // TCP-MD5; "" for none
 	Tag       uint16        `yaml:"tag"`     // C-tag the router puts on by itself; 0: untagged
+	Outer     uint16        `yaml:"outer"`   // outer tag around it; 0: none
+	Wire      string        `yaml:"wire"`    // the cabled port that carries it, where tagged uplinks share one; "": Port
 	HoldTime  time.Duration `yaml:"holdTime"`
 	Keepalive time.Duration `yaml:"keepalive"`
 	BFD       bool          `yaml:"bfd"` // watch the path to the peer, 300 ms x 3
@@ -94,6 +96,14 @@ type Stream struct {
 	To    string `yaml:"to"`
 	Rate  int    `yaml:"rate"`  // packets a second in each direction; 0: 1000
 	Flows int    `yaml:"flows"` // UDP port pairs, so that both links carry some; 0: 8
+}
+
+// wire is the cabled port of the uplink.
+func (u *Uplink) wire() string {
+	if u.Wire != "" {
+		return u.Wire
+	}
+	return u.Port
 }
 
 // SessionRef names one BGP session of a customer's router.

@@ -74,6 +74,29 @@ func TestStrict(t *testing.T) {
 	}
 }
 
+// TestStrictWires changes a lab whose uplinks share a wire.
+func TestStrictWires(t *testing.T) {
+	b, err := os.ReadFile("../labs/point-to-point.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ name, old, new, want string }{
+		{"same tags", "outer: 102", "outer: 101", "with the same tags"},
+		{"no tag", "outer: 102, tag: 100", "outer: 102", "needs a tag"},
+		{"outer too high", "outer: 102", "outer: 4095", "want 1 to 4094"},
+		{"wire without a cable", "vc2, wire: up0", "vc2, wire: up1", "port ce1/up1 has no cable"},
+		{"wire not named", "port: vc2, wire: up0", "port: up0", "without a wire's name"},
+		{"port twice", "port: vc2", "port: vc1", `"ce1/vc1" is there twice`},
+	} {
+		if !strings.Contains(string(b), tc.old) {
+			t.Fatalf("the file has no %q", tc.old)
+		}
+		if _, err := Parse("x.yaml", []byte(strings.Replace(string(b), tc.old, tc.new, 1))); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error %v does not name the rule %q", tc.name, err, tc.want)
+		}
+	}
+}
+
 // TestErrorLine wants the exact line.
 func TestErrorLine(t *testing.T) {
 	_, err := Parse("x.yaml", []byte("name: x\nrouters:\n  - name: r\n    kind: quagga\n    asn: 1\n    routerId: 1.1.1.1\n    lan: l\n    address: 10.0.0.1/24\n"))

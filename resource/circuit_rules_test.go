@@ -238,6 +238,9 @@ func TestCheckProviderState(t *testing.T) {
 
 func TestCheckHandoff(t *testing.T) {
 	const primary, secondary = "tags.primaryHandoff", "tags.secondaryHandoff"
+	vcOther := func(s *scene) {
+		s.more = []Object{&Circuit{Meta: Head{ID: id("expressRouteCircuits", "c2")}, Status: CircuitStatus{ServiceKey: "k2", Handoff: Handoff{Primary: "x1/c1:vc=7"}}}}
+	}
 	for _, c := range []struct {
 		name            string
 		before          func(*scene)
@@ -258,6 +261,19 @@ func TestCheckHandoff(t *testing.T) {
 		{"other switch", nil, Handoff{Primary: "x2/c1"}, Invalid, primary, "where the circuit's cable ends"},
 		{"trunk", nil, Handoff{Primary: "x1/e1"}, Invalid, primary, "leads to an edge router"},
 		{"same twice", nil, Handoff{"x1/c1", "x1/c1:tagged"}, Invalid, secondary, "primary hand-off too"},
+		{"two virtual circuits", nil, Handoff{"x1/c1:vc=101", "x1/c1:vc=102"}, "", "", ""},
+		{"one virtual circuit twice", nil, Handoff{"x1/c1:vc=101", "x1/c1:vc=101"}, Invalid, secondary, "different tags"},
+		{"virtual circuit beside tagged", nil, Handoff{"x1/c1:tagged", "x1/c1:vc=101"}, Invalid, secondary, "primary hand-off too (tagged)"},
+		{"virtual circuit beside untagged", nil, Handoff{"x1/c1:vc=101", "x1/c1"}, Invalid, secondary, "primary hand-off too (virtual circuit 101)"},
+		{"tag 0", nil, Handoff{Primary: "x1/c1:vc=0"}, Invalid, primary, "1..4094"},
+		{"tag 4095", nil, Handoff{Primary: "x1/c1:vc=4095"}, Invalid, primary, "1..4094"},
+		{"tag is none", nil, Handoff{Primary: "x1/c1:vc=a"}, Invalid, primary, "1..4094"},
+		{"tag is empty", nil, Handoff{Primary: "x1/c1:vc="}, Invalid, primary, "1..4094"},
+		{"two forms", nil, Handoff{Primary: "x1/c1:tagged:vc=5"}, Invalid, primary, "node/port"},
+		{"other circuit's tag", vcOther, Handoff{Primary: "x1/c1:vc=7"}, Conflict, primary, "service key k2 (virtual circuit 7)"},
+		{"beside other circuit's", vcOther, Handoff{Primary: "x1/c1:vc=8"}, "", "", ""},
+		{"tagged beside other's virtual circuit", vcOther, Handoff{Primary: "x1/c1:tagged"}, Conflict, primary, "service key k2"},
+		{"untagged beside other's virtual circuit", vcOther, Handoff{Primary: "x1/c1"}, Conflict, primary, "service key k2"},
 		{"no switch", func(s *scene) { s.circuit.Status.PortPair = "sea-b" }, Handoff{Primary: "x1/c1"}, Invalid, primary, "no switch"},
 		{"taken", func(s *scene) {
 			s.more = []Object{&Circuit{Meta: Head{ID: id("expressRouteCircuits", "c2")}, Status: CircuitStatus{ServiceKey: "k2", Handoff: Handoff{Secondary: "x1/c1:tagged"}}}}

@@ -1,6 +1,10 @@
 package resource
 
-import "strings"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // CheckProviderState checks a move of serviceProviderProvisioningState. Announcing Provisioning before Provisioned is optional.
 func CheckProviderState(from, to ProviderState) error {
@@ -31,18 +35,51 @@ func CheckProviderState(from, to ProviderState) error {
 // HandoffPort is one side of a hand-off.
 type HandoffPort struct {
 	Port   string // "node/port"
-	Tagged bool
+	Tagged bool   // every peering by its C-tag
+	VC     int    // the outer tag of a virtual circuit that carries every peering by its C-tag; 0: none
 }
 
-// ParseHandoff reads "node/port" or "node/port:tagged"; ok is false for any other form.
+// HandoffForms are the forms a hand-off may have, for messages.
+const HandoffForms = `"node/port", "node/port:tagged" or "node/port:vc=TAG" with a tag of 1..4094`
+
+// ParseHandoff reads "node/port", "node/port:tagged" or "node/port:vc=101"; ok is false for any other form.
 func ParseHandoff(s string) (h HandoffPort, ok bool) {
-	h.Port, h.Tagged = strings.CutSuffix(s, ":tagged")
-	_, _, ok = SplitPort(h.Port)
-	return h, ok && !strings.Contains(h.Port, ":")
+	port, form, has := strings.Cut(s, ":")
+	h.Port = port
+	vc, isVC := strings.CutPrefix(form, "vc=")
+	switch {
+	case form == "tagged":
+		h.Tagged = true
+	case isVC:
+		n, err := strconv.ParseUint(vc, 10, 12)
+		if err != nil || n < 1 || n > MaxVLAN || vc[0] == '0' {
+			return h, false
+		}
+		h.VC = int(n)
+	case has:
+		return h, false
+	}
+	_, _, ok = SplitPort(port)
+	return h, ok
 }
+
+// form is the hand-off's form in words.
+func (h HandoffPort) form() string {
+	switch {
+	case h.Tagged:
+		return "tagged"
+	case h.VC != 0:
+		return fmt.Sprintf("virtual circuit %d", h.VC)
+	}
+	return "untagged"
+}
+
+// together reports whether two hand-offs may be on one port: as virtual circuits with tags of their own.
+func (h HandoffPort) together(o HandoffPort) bool { return h.VC != 0 && o.VC != 0 && h.VC != o.VC }
 
 // CheckHandoff checks the ports a provider hands a circuit to the customer on: they are on the switch the circuit's cable ends on, belong
-// to the provider, lead nowhere else, and carry no other circuit. Empty sides are allowed: not handed over yet.
+// to the provider, lead nowhere else, and carry nothing else, but for virtual circuits with other outer tags. Empty sides are allowed: not
+// handed over yet.
 func (w *World) CheckHandoff(c *Circuit, h Handoff) error {
 	pair := w.Fabric.Provider(c.Provider).PortPair(c.Status.PortPair)
 	if err := w.checkHandoffSide(c, pair, h.Primary, true); err != nil {
@@ -53,8 +90,9 @@ func (w *World) CheckHandoff(c *Circuit, h Handoff) error {
 	}
 	a, _ := ParseHandoff(h.Primary)
 	b, _ := ParseHandoff(h.Secondary)
-	if h.Primary != "" && a.Port == b.Port {
-		return refuse(Invalid, CodePortInUse, "tags.secondaryHandoff", "port %q is the primary hand-off too", b.Port)
+	if h.Primary != "" && a.Port == b.Port && !a.together(b) {
+		return refuse(Invalid, CodePortInUse, "tags.secondaryHandoff", "port %q is the primary hand-off too (%s); one port takes both only as "+
+			"virtual circuits with different tags, \"%s:vc=TAG\"", b.Port, a.form(), b.Port)
 	}
 	return nil
 }
@@ -74,7 +112,7 @@ func (w *World) checkHandoffSide(c *Circuit, pair *PortPair, side string, primar
 	}
 	h, ok := ParseHandoff(side)
 	if !ok {
-		return invalid(target, "%q is not \"node/port\" or \"node/port:tagged\"", side)
+		return invalid(target, "%q is not %s", side, HandoffForms)
 	}
 	n, port := w.Fabric.Port(h.Port)
 	node, _, _ := SplitPort(sw)
@@ -90,7 +128,7 @@ func (w *World) checkHandoffSide(c *Circuit, pair *PortPair, side string, primar
 	case port.Underlay || w.isTrunk(h.Port):
 		return refuse(Invalid, CodePortInUse, target, "port %q leads to an edge router or the fabric", h.Port)
 	}
-	return w.checkHandoffFree(c, h.Port, target)
+	return w.checkHandoffFree(c, h, target)
 }
 
 // isTrunk reports whether a port is some port pair's end.
@@ -105,14 +143,14 @@ func (w *World) isTrunk(port string) bool {
 	return false
 }
 
-func (w *World) checkHandoffFree(c *Circuit, port, target string) error {
+func (w *World) checkHandoffFree(c *Circuit, h HandoffPort, target string) error {
 	for _, o := range w.Circuits {
 		if o.Meta.ID.Equal(c.Meta.ID) {
 			continue
 		}
 		for _, side := range []string{o.Status.Handoff.Primary, o.Status.Handoff.Secondary} {
-			if h, _ := ParseHandoff(side); h.Port == port {
-				return refuse(Conflict, CodePortInUse, target, "port %q carries the circuit with service key %s", port, o.Status.ServiceKey)
+			if there, _ := ParseHandoff(side); there.Port == h.Port && !there.together(h) {
+				return refuse(Conflict, CodePortInUse, target, "port %q carries the circuit with service key %s (%s)", h.Port, o.Status.ServiceKey, there.form())
 			}
 		}
 	}

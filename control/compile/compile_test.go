@@ -30,6 +30,28 @@ func TestFirstCircuit(t *testing.T) {
 	}
 }
 
+// TestVirtualCircuits: one customer port has two outer tags, one for each cable to the edge, every C-tag is carried, and the port outlives
+// one cable.
+func TestVirtualCircuits(t *testing.T) {
+	in := firstCircuit()
+	in.Circuits[0].Status.Handoff = resource.Handoff{Primary: "xchg1/c1:vc=101", Secondary: "xchg1/c1:vc=102"}
+	n := Nodes(in).Nodes["xchg1"]
+	stag := uint16(in.Circuits[0].Status.STag)
+	for _, want := range []struct {
+		path, trunk string
+		vc          uint16
+	}{{"primary", "e1", 101}, {"secondary", "e2", 102}} {
+		name := "circuit/skey-1/" + want.path
+		a, z := find(t, n.Attachments, name+"/customer"), find(t, n.Attachments, name+"/edge")
+		if a.Port != "c1" || a.STag != want.vc || !a.AnyCTag || z.Port != want.trunk || z.STag != stag || !z.AnyCTag {
+			t.Errorf("%s joins %+v and %+v", want.path, a, z)
+		}
+		if x := find(t, n.Crossconnects, name); x.LinkLossForwarding {
+			t.Errorf("%s takes the port of both down", want.path)
+		}
+	}
+}
+
 func golden(t *testing.T, file string, n plan.Node) {
 	t.Helper()
 	got, err := json.MarshalIndent(compact(n), "", "  ")
@@ -127,6 +149,9 @@ func TestStates(t *testing.T) {
 			in.Circuits[0].Status.ProviderState, in.Circuits[0].Peerings, in.Connections = resource.Provisioning, nil, nil
 			in.Circuits[0].Status.Handoff = resource.Handoff{Primary: "xchg1/c1:tagged"}
 		}, 0, false, 1, 0, nil},
+		{"two virtual circuits on one port", func(in *Input) {
+			in.Circuits[0].Status.Handoff = resource.Handoff{Primary: "xchg1/c1:vc=101", Secondary: "xchg1/c1:vc=102"}
+		}, 1, true, 2, 2, nil},
 		{"deprovisioning", func(in *Input) { in.Circuits[0].Status.ProviderState = resource.Deprovisioning }, 0, false, 0, 0,
 			[]string{"not both Enabled and Provisioned"}},
 		{"peering disabled", func(in *Input) { in.Circuits[0].Peerings[0].Enabled = false }, 1, false, 2, 2, nil},

@@ -34,7 +34,8 @@ func (b *builder) crossConnection(c *resource.Circuit) {
 	}
 }
 
-// handoff joins one customer port with one cable. An untagged port carries the private peering, a tagged one every peering.
+// handoff joins one customer port with one cable. An untagged port carries the private peering, a tagged one and a virtual circuit every
+// peering. A port of virtual circuits stays up when one of them loses its cable: the others have theirs.
 func (b *builder) handoff(c *resource.Circuit, name, handoff, trunk string) error {
 	h, ok := resource.ParseHandoff(handoff)
 	node, port, _ := resource.SplitPort(h.Port)
@@ -42,15 +43,15 @@ func (b *builder) handoff(c *resource.Circuit, name, handoff, trunk string) erro
 	n := b.nodes[node]
 	switch {
 	case !ok:
-		return fmt.Errorf("%q is not \"node/port\" or \"node/port:tagged\"", handoff)
+		return fmt.Errorf("%q is not %s", handoff, resource.HandoffForms)
 	case n == nil:
 		return fmt.Errorf("the fabric has no node %q", node)
 	case node != trunkNode:
 		return fmt.Errorf("port %q is not on the switch %q where the cable to the edge ends", h.Port, trunkNode)
 	}
-	a := plan.Attachment{Name: name + "/customer", Port: port, AnyCTag: true, MTU: accessMTU}
+	a := plan.Attachment{Name: name + "/customer", Port: port, STag: uint16(h.VC), AnyCTag: true, MTU: accessMTU}
 	z := plan.Attachment{Name: name + "/edge", Port: trunkPort, STag: uint16(c.Status.STag), AnyCTag: true, MTU: accessMTU}
-	if !h.Tagged {
+	if !h.Tagged && h.VC == 0 {
 		p := c.Peering(resource.PrivatePeering)
 		if p == nil {
 			return nil // nothing to carry yet: the C-tag comes with the peering
@@ -58,6 +59,6 @@ func (b *builder) handoff(c *resource.Circuit, name, handoff, trunk string) erro
 		a.AnyCTag, z.AnyCTag, z.CTag = false, false, uint16(p.VLAN)
 	}
 	n.Attachments = append(n.Attachments, a, z)
-	n.Crossconnects = append(n.Crossconnects, plan.Crossconnect{Name: name, A: a.Name, B: z.Name, LinkLossForwarding: true})
+	n.Crossconnects = append(n.Crossconnects, plan.Crossconnect{Name: name, A: a.Name, B: z.Name, LinkLossForwarding: h.VC == 0})
 	return nil
 }

@@ -159,6 +159,7 @@ func TestKernelPath(t *testing.T) {
 	w := newWorld(t)
 	w.add("r", "edge", "gate", "vm")
 	w.cable("r", "eth0", "r", "tag0", 1500)
+	w.cable("r", "eth1", "r", "tag1", 1500) // another way of the same wire, whose tags the edge does not know
 	w.cable("r", "wire", "edge", "p0", 1508)
 	w.cable("edge", "fab", "gate", "fab", 1600)
 	w.cable("gate", "v0", "vm", "eth0", 1508)
@@ -171,7 +172,8 @@ func TestKernelPath(t *testing.T) {
 	dir := pins(t, "lab")
 	w.do("r", func() {
 		_, err := AttachPass(w.link("r", "eth0").Index, dir)
-		check(t, err, AttachTagger(Tagger{Inner: w.link("r", "tag0").Index, Outer: w.link("r", "wire").Index, STag: 30, CTag: 101}, dir))
+		check(t, err, AttachTagger(Tagger{Outer: w.link("r", "wire").Index, Ways: []TaggerWay{
+			{Inner: w.link("r", "tag1").Index, STag: 31, CTag: 101}, {Inner: w.link("r", "tag0").Index, STag: 30, CTag: 101}}}, dir))
 	})
 	w.do("vm", func() {
 		_, err := AttachPass(w.link("vm", "eth0").Index, pins(t, "vm"))

@@ -3,6 +3,7 @@ package fib
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
@@ -19,13 +20,28 @@ func AttachPass(ifindex int, pinDir string) (Mode, error) {
 	return attachNamed(objs.Pass, ifindex, pinDir, "pass")
 }
 
-// Tagger tags for a router that cannot: what its device sends leaves by Outer with the tags, and what comes in with them reaches it
-// without. Inner is the peer of the router's veth device, Outer the end of the cable; both are in the namespace of the caller. The
-// router's own device needs AttachPass, and MTU 8 below Outer's.
+// Tagger tags for a router that cannot: what a way's device sends leaves by Outer with the way's tags, and what comes in with them reaches
+// it without. Outer is the end of the cable, in the namespace of the caller; all ways share it.
 type Tagger struct {
-	Inner, Outer   int    // ifindexes
-	STag, CTag     uint16 // STag 0: one tag only
-	OuterEtherType uint16 // of the S-tag; 0: 0x8100
+	Outer          int    // ifindex
+	OuterEtherType uint16 // of the S-tags; 0: 0x8100
+	Ways           []TaggerWay
+}
+
+// TaggerWay is one device of a router with its tags. Inner is the peer of the router's own veth device, which needs AttachPass, and MTU 8
+// below Outer's.
+type TaggerWay struct {
+	Inner      int    // ifindex
+	STag, CTag uint16 // STag 0: one tag only
+}
+
+// maxWays is WAYS of tagger.bpf.c.
+const maxWays = 8
+
+// popWay is struct way of tagger.bpf.c.
+type popWay struct {
+	Target       uint32
+	Outer, Inner uint16
 }
 
 type taggerObjects struct {
@@ -36,33 +52,49 @@ type taggerObjects struct {
 
 func (o *taggerObjects) close() { o.Push.Close(); o.Pop.Close(); o.Pass.Close() }
 
-// AttachTagger makes the pair of programs run, pinned in pinDir. They stay until RemovePinned(pinDir), or their interface goes.
+// AttachTagger makes the programs run, pinned in pinDir. They stay until RemovePinned(pinDir), or their interface goes.
 func AttachTagger(t Tagger, pinDir string) error {
-	if t.CTag < 1 || t.CTag > 4094 || t.STag > 4094 {
-		return fmt.Errorf("attach tagger: tags %d, %d are not 1 to 4094", t.STag, t.CTag)
+	ways, err := t.pop()
+	if err != nil {
+		return fmt.Errorf("attach tagger: %w", err)
 	}
-	vars := map[string]any{"outer_tag": t.STag, "inner_tag": t.CTag}
+	common := map[string]any{}
 	if t.OuterEtherType != 0 {
-		vars["outer_type"] = t.OuterEtherType
+		common["outer_type"] = t.OuterEtherType
 	}
-	for _, end := range []struct {
-		name    string
-		on, to  int
-		program func(*taggerObjects) *ebpf.Program
-	}{
-		{"push", t.Inner, t.Outer, func(o *taggerObjects) *ebpf.Program { return o.Push }},
-		{"pop", t.Outer, t.Inner, func(o *taggerObjects) *ebpf.Program { return o.Pop }},
-	} {
-		vars["target"] = uint32(end.to)
-		objs, err := loadTagger(pinDir, vars)
-		if err != nil {
+	for _, w := range t.Ways {
+		push := maps.Clone(common)
+		push["target"], push["outer_tag"], push["inner_tag"] = uint32(t.Outer), w.STag, w.CTag
+		if err := attachTagger("push", w.Inner, push, pinDir, func(o *taggerObjects) *ebpf.Program { return o.Push }); err != nil {
 			return err
 		}
-		_, err = attachNamed(end.program(objs), end.on, pinDir, end.name)
-		objs.close()
-		if err != nil {
-			return fmt.Errorf("attach tagger: %w", err)
+	}
+	common["ways"] = ways
+	return attachTagger("pop", t.Outer, common, pinDir, func(o *taggerObjects) *ebpf.Program { return o.Pop })
+}
+
+// pop is the table of the program on the outer device.
+func (t *Tagger) pop() (ways [maxWays]popWay, err error) {
+	if len(t.Ways) > maxWays {
+		return ways, fmt.Errorf("%d ways, at most %d", len(t.Ways), maxWays)
+	}
+	for i, w := range t.Ways {
+		if w.CTag < 1 || w.CTag > 4094 || w.STag > 4094 {
+			return ways, fmt.Errorf("tags %d, %d are not 1 to 4094", w.STag, w.CTag)
 		}
+		ways[i] = popWay{Target: uint32(w.Inner), Outer: w.STag, Inner: w.CTag}
+	}
+	return ways, nil
+}
+
+func attachTagger(name string, ifindex int, vars map[string]any, pinDir string, program func(*taggerObjects) *ebpf.Program) error {
+	objs, err := loadTagger(pinDir, vars)
+	if err != nil {
+		return err
+	}
+	defer objs.close()
+	if _, err := attachNamed(program(objs), ifindex, pinDir, name); err != nil {
+		return fmt.Errorf("attach tagger: %w", err)
 	}
 	return nil
 }
