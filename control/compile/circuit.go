@@ -34,7 +34,7 @@ type CircuitPath struct {
 	Domain     string
 	Attachment string
 	Session    string
-	PolicerIn  string // from the customer
+	PolicerIn  string // from the customer; "" where nothing limits it
 	PolicerOut string
 	Edge       netip.Addr // the edge's address, invalid without a peering
 	Customer   netip.Addr
@@ -42,12 +42,13 @@ type CircuitPath struct {
 
 // CircuitPaths are the two links of a circuit, primary first. The error says why it is on no edge router.
 func CircuitPaths(f *resource.Fabric, c *resource.Circuit) ([]CircuitPath, error) {
-	pair := f.Provider(c.Provider).PortPair(c.Status.PortPair)
-	return circuitPaths(c, pair)
+	return circuitPaths(c, f.PairOf(c))
 }
 
 func circuitPaths(c *resource.Circuit, pair *resource.PortPair) ([]CircuitPath, error) {
 	switch {
+	case pair == nil && c.Direct():
+		return nil, fmt.Errorf("the fabric has no direct port pair %q", c.Status.PortPair)
 	case pair == nil:
 		return nil, fmt.Errorf("the fabric has no port pair %q of provider %q", c.Status.PortPair, c.Provider)
 	case c.Status.ServiceKey == "":
@@ -58,7 +59,10 @@ func circuitPaths(c *resource.Circuit, pair *resource.PortPair) ([]CircuitPath, 
 	for i, port := range []string{pair.Primary, pair.Secondary} {
 		p := CircuitPath{
 			Path: []string{PathPrimary, PathSecondary}[i], Domain: privateDomain(c), Attachment: privateDomain(c) + "/ce",
-			Session: privateDomain(c) + "/ce4", PolicerIn: name + "/in", PolicerOut: name + "/out",
+			Session: privateDomain(c) + "/ce4",
+		}
+		if !c.Direct() || c.RateLimit {
+			p.PolicerIn, p.PolicerOut = name+"/in", name+"/out"
 		}
 		var ok bool
 		if p.Node, p.Port, ok = resource.SplitPort(port); !ok {
@@ -94,7 +98,7 @@ func (b *builder) privatePeering(c *resource.Circuit, p *resource.Peering) error
 	if err != nil {
 		return err
 	}
-	if c.Status.STag == 0 {
+	if c.Status.STag == 0 && !c.Direct() { // a port with Dot1Q has none
 		return fmt.Errorf("the circuit has no S-tag yet")
 	}
 	key, err := b.secret(p.Key)
@@ -131,7 +135,7 @@ func (b *builder) secret(s resource.Sealed) (plan.Secret, error) {
 func (b *builder) edge(c *resource.Circuit, p *resource.Peering, at CircuitPath, link netip.Prefix, key plan.Secret) {
 	n := b.nodes[at.Node]
 	n.Domains = append(n.Domains, plan.Domain{Name: at.Domain, MultiPath: multiPath})
-	n.Policers = append(n.Policers, policer(at.PolicerIn, c.BandwidthMbps), policer(at.PolicerOut, c.BandwidthMbps))
+	n.Policers = append(n.Policers, circuitPolicers(c, at)...)
 	n.Attachments = append(n.Attachments, plan.Attachment{
 		Name: at.Attachment, Domain: at.Domain, Port: at.Port, STag: uint16(c.Status.STag), CTag: uint16(p.VLAN), MTU: accessMTU,
 		Addresses: []plan.Address{{Prefix: netip.PrefixFrom(at.Edge, link.Bits())}},

@@ -2,7 +2,7 @@
 //
 // In:  a store snapshot (resources at one revision). Out: plan.Node for every node of the fabric; from reports, the status control writes.
 //
-// One file per noun: circuit.go, connection.go, gateway.go, network.go, crossconnection.go, interface.go. Objects that are Deleting are
+// One file per noun: port.go, circuit.go, connection.go, gateway.go, network.go, crossconnection.go, interface.go. Objects that are Deleting are
 // left out of plans; objects that refer to something missing are left out and named in Problems, never half compiled. The same Input gives
 // the same Output, whatever the order of its lists.
 package compile
@@ -25,6 +25,7 @@ type Input struct {
 	Interfaces       []*resource.Interface
 	Gateways         []*resource.Gateway
 	Connections      []*resource.Connection
+	Ports            []*resource.Port
 	// Open opens a sealed secret.
 	Open func(resource.Sealed) (string, error)
 }
@@ -33,7 +34,7 @@ type Input struct {
 func InputOf(w *resource.World) Input {
 	return Input{
 		Fabric: w.Fabric, Circuits: w.Circuits, CrossConnections: w.CrossConnections, Networks: w.Networks, Interfaces: w.Interfaces,
-		Gateways: w.Gateways, Connections: w.Connections, Open: w.Open,
+		Gateways: w.Gateways, Connections: w.Connections, Ports: w.Ports, Open: w.Open,
 	}
 }
 
@@ -55,6 +56,7 @@ func (p Problem) String() string { return p.Object.String() + ": " + p.Reason }
 // Nodes compiles the plans of all nodes of the fabric.
 func Nodes(in Input) Output {
 	b := newBuilder(in)
+	b.directPorts()
 	b.circuits()
 	b.networks()
 	b.connections()

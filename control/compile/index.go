@@ -15,6 +15,7 @@ type Index struct {
 	circuitList []*resource.Circuit
 	networkList []*resource.Network
 	linkList    []*resource.Connection
+	portList    []*resource.Port
 	circuit     map[string]*resource.Circuit
 	network     map[string]*resource.Network
 	gateway     map[string]*resource.Gateway
@@ -29,6 +30,7 @@ type Index struct {
 func NewIndex(in Input) *Index {
 	w := &Index{
 		fabric: in.Fabric, circuitList: alive(in.Circuits), networkList: alive(in.Networks), linkList: alive(in.Connections),
+		portList:  alive(in.Ports),
 		gatewayOf: map[string]*resource.Gateway{}, interfaces: map[string][]*resource.Interface{},
 	}
 	w.circuit, w.network = byKey(w.circuitList), byKey(w.networkList)
@@ -66,6 +68,9 @@ func (w *Index) indexFabric() {
 }
 
 func (w *Index) pairOf(c *resource.Circuit) *resource.PortPair {
+	if c.Direct() {
+		return w.fabric.PairOf(c)
+	}
 	return w.pair[strings.ToLower(c.Provider)+"/"+c.Status.PortPair]
 }
 
