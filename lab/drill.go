@@ -83,7 +83,7 @@ func (l *Lab) kill(ctx context.Context, as string, group string, k Kill) (string
 	if err != nil {
 		return "", err
 	}
-	before, err := l.view(ctx, as, group, k)
+	before, err := l.settledView(ctx, as, group, k)
 	if err != nil {
 		return "", fmt.Errorf("look before: %w", err)
 	}
@@ -110,6 +110,31 @@ func (l *Lab) kill(ctx context.Context, as string, group string, k Kill) (string
 		return "", fmt.Errorf("lost more than %d packets: %s", k.MaxLost, text)
 	}
 	return text, nil
+}
+
+// viewQuiet is how long the API must tell the same to be taken as settled: longer than routers hold new routes back.
+const viewQuiet = 3 * time.Second
+
+// settledView is what the API tells, once routes have stopped moving.
+func (l *Lab) settledView(ctx context.Context, as, group string, k Kill) (string, error) {
+	last, err := l.view(ctx, as, group, k)
+	if err != nil {
+		return "", err
+	}
+	err = poll(ctx, 30*time.Second, 0, func() error {
+		if err := pause(ctx, viewQuiet); err != nil {
+			return err
+		}
+		was := last
+		if last, err = l.view(ctx, as, group, k); err != nil {
+			return err
+		}
+		if last != was {
+			return fmt.Errorf("the API's tables do not settle: %s", firstDifference(was, last))
+		}
+		return nil
+	})
+	return last, err
 }
 
 // killAndRestart returns how long after the restart the view was as before.
