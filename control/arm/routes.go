@@ -58,6 +58,7 @@ const (
 	filterTest = "TestRouteFilters"
 	usageTest  = "TestUsages"
 	deployTest = "TestDeployment"
+	tenantTest = "TestLoginTenantName"
 )
 
 // absent makes the handler of an operation of the contract that is not there.
@@ -80,6 +81,7 @@ func loginRoutes() []route {
 		{get, "/metadata/endpoints", anonymous, getMetadata, direct, Same, logins},
 		{get, "/common/discovery/instance", anonymous, getInstance, direct, Simplified, logins},
 		{get, "/{tenant}" + openID, anonymous, getOpenID, direct, Same, logins},
+		{get, "/adfs/{tenant}" + openID, anonymous, getOpenID, direct, Same, tenantTest}, // az resolves a tenant's name
 		{get, "/{tenant}/v2.0" + openID, anonymous, getOpenID, direct, Same, logins},
 		{get, "/{tenant}/discovery/keys", anonymous, getKeys, direct, Same, keysTest},
 		{get, "/{tenant}/discovery/v2.0/keys", anonymous, getKeys, direct, Same, keysTest},
