@@ -14,12 +14,14 @@ import (
 //
 //	/onramp/v1/objects/<kind>/subscriptions/…   the document, JSON
 //	/onramp/v1/operations/<id>                  Operation, JSON
+//	/onramp/v1/open/<id>                        the same once more while it has not ended
 //	/onramp/v1/claims/<space>/<number>          owner
 //	/onramp/v1/owners/<owner>/<space>           number
 const (
 	rootKey       = "/onramp/v1/"
 	objectsKey    = rootKey + "objects/"
 	operationsKey = rootKey + "operations/"
+	openKey       = rootKey + "open/"
 	claimsKey     = rootKey + "claims/"
 	ownersKey     = rootKey + "owners/"
 )
@@ -27,6 +29,7 @@ const (
 func kindKey(k resource.Kind) string      { return objectsKey + string(k) }
 func objectKey(id resource.ID) string     { return kindKey(id.Kind()) + id.Root().Key() }
 func operationKey(id string) string       { return operationsKey + url.PathEscape(id) }
+func openOperationKey(id string) string   { return openKey + url.PathEscape(id) }
 func spaceKey(space string) string        { return claimsKey + url.PathEscape(space) + "/" }
 func claimKey(space string, n int) string { return fmt.Sprintf("%s%010d", spaceKey(space), n) }
 func ownerKey(owner string) string        { return ownersKey + url.PathEscape(strings.ToLower(owner)) + "/" }

@@ -73,6 +73,7 @@ func conform(t *testing.T, open func(*testing.T) Store) {
 		{"claims", testClaims},
 		{"claims race", testClaimsRace},
 		{"operations", testOperations},
+		{"open operations", testOpenOperations},
 		{"a cancelled call is unavailable", testCancelled},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
@@ -445,27 +446,6 @@ func testClaimsRace(t *testing.T, s Store) {
 		}
 		seen[v] = true
 	}
-}
-
-func testOperations(t *testing.T, s Store) {
-	ctx := t.Context()
-	for _, id := range []string{"one", "two"} {
-		check(t, s.PutOperation(ctx, &Operation{ID: id, Resource: circuitID("rg1", "c"), Verb: "delete", Result: []byte("null")}))
-	}
-	op := must[*Operation](t)(s.GetOperation(ctx, "one"))
-	if op.Status() != "InProgress" || string(op.Result) != "null" {
-		t.Errorf("operation is %+v", op)
-	}
-	op.Ended, op.Failure = time.Now(), &resource.Failure{Code: "X"}
-	check(t, s.PutOperation(ctx, op))
-	if got := must[*Operation](t)(s.GetOperation(ctx, "one")); got.Status() != "Failed" {
-		t.Errorf("operation is %+v", got)
-	}
-	if open, all := must[[]*Operation](t)(s.ListOperations(ctx, false)), must[[]*Operation](t)(s.ListOperations(ctx, true)); len(open) != 1 || len(all) != 2 {
-		t.Errorf("%d open and %d in all, want 1 and 2", len(open), len(all))
-	}
-	_, err := s.GetOperation(ctx, "three")
-	wantErr(t, err, ErrNotFound)
 }
 
 func testCancelled(t *testing.T, s Store) {

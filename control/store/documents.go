@@ -157,7 +157,11 @@ func (d *documents) GetOperation(ctx context.Context, id string) (*Operation, er
 }
 
 func (d *documents) ListOperations(ctx context.Context, all bool) ([]*Operation, error) {
-	es, _, err := d.kv.list(ctx, operationsKey)
+	prefix := openKey
+	if all {
+		prefix = operationsKey
+	}
+	es, _, err := d.kv.list(ctx, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("list operations: %w", err)
 	}
@@ -167,9 +171,7 @@ func (d *documents) ListOperations(ctx context.Context, all bool) ([]*Operation,
 		if err != nil {
 			return nil, err
 		}
-		if all || op.Ended.IsZero() {
-			out = append(out, op)
-		}
+		out = append(out, op)
 	}
 	return out, nil
 }

@@ -175,11 +175,11 @@ func (t *Tx) writes(conds []cond) ([]write, error) {
 		} else if t.delete[c.key] && c.rev != 0 {
 			ws = append(ws, write{key: c.key})
 		} else if t.putOp != nil && c.key == operationKey(t.putOp.ID) {
-			w, err := operationWrite(t.putOp)
+			w, err := operationWrites(t.putOp)
 			if err != nil {
 				return nil, err
 			}
-			ws = append(ws, w)
+			ws = append(ws, w...)
 		}
 	}
 	for k := range t.put {
@@ -193,16 +193,17 @@ func (t *Tx) writes(conds []cond) ([]write, error) {
 	return ws, nil
 }
 
-func operationWrite(op *Operation) (write, error) {
+// operationWrites writes an operation, and its copy among the open ones: there are few of those, but a day's worth of ended ones.
+func operationWrites(op *Operation) ([]write, error) {
 	b, err := encodeOperation(op)
 	if err != nil {
-		return write{}, err
+		return nil, err
 	}
-	w := write{key: operationKey(op.ID), value: b}
+	doc, open := write{key: operationKey(op.ID), value: b}, write{key: openOperationKey(op.ID), value: b}
 	if !op.Ended.IsZero() {
-		w.ttl = keepEnded
+		doc.ttl, open.value = keepEnded, nil
 	}
-	return w, nil
+	return []write{doc, open}, nil
 }
 
 // landed finds out whether a commit whose answer got lost happened: every written document has an etag that only this commit could have
