@@ -1,7 +1,7 @@
 # onramp: make help lists the targets. Everything works as root on a fresh Debian 12 with Go, in a clone anywhere.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps build test test-race lab labs bench gen lint clean
+.PHONY: help deps build test test-race az lab labs bench gen lint clean
 
 LAB ?= labs/first-circuit.yaml
 # Programs the tests and labs use, with the Debian package of each.
@@ -30,6 +30,10 @@ labs: deps build ## run every lab in labs/ to its end, one after the other
 test: deps build ## everything: vet, unit, repository and story tests, then the labs
 	@scripts/deps $(COMPILER)
 	@scripts/test
+
+az: ## tell the story with Azure's own command line (installs azure-cli, more than a gigabyte)
+	@scripts/deps az:azure-cli
+	ONRAMP_AZ=1 go test -count 1 -timeout 20m -v ./test/az
 
 test-race: ## the tests of every package under the race detector (slow)
 	go test -race -timeout 20m ./...
