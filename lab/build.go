@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -284,7 +285,7 @@ func (l *Lab) buildRouterPorts() error {
 					return err
 				}
 			}
-			err := in(l.ns(r.Name), func() error { return addAddress(u.Port, u.Address.String()) })
+			err := in(l.ns(r.Name), func() error { return errors.Join(addAddress(u.Port, u.Address.String()), addStatics(u)) })
 			if err != nil {
 				return fmt.Errorf("address of %s/%s: %w", r.Name, u.Port, err)
 			}
@@ -356,6 +357,17 @@ func addAddress(dev, cidr string) error {
 		return err
 	}
 	return netlink.AddrReplace(link, a)
+}
+
+// addStatics makes the kernel's routes by an uplink without a session.
+func addStatics(u Uplink) error {
+	for _, p := range u.Routes {
+		dst := &net.IPNet{IP: net.IP(p.Addr().AsSlice()), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+		if err := netlink.RouteReplace(&netlink.Route{Dst: dst, Gw: net.IP(u.Peer.AsSlice())}); err != nil {
+			return fmt.Errorf("route to %s by %s: %w", p, u.Peer, err)
+		}
+	}
+	return nil
 }
 
 // addDefault sends everything to the host's gateways, flow by flow.

@@ -166,6 +166,9 @@ func (c *checker) checkUplink(at string, r Router, j int) {
 	if !u.Address.IsValid() || !u.Address.Masked().Contains(u.Peer) || u.Peer == u.Address.Addr() {
 		c.fail(at, "peer %s must be another address of %s", u.Peer, u.Address)
 	}
+	if len(u.Routes) > 0 && (u.Key != "" || u.BFD || u.HoldTime != 0 || u.Keepalive != 0 || u.PeerASN != 0) {
+		c.fail(at+".routes", "an uplink with static routes has no session")
+	}
 	if !sessionKey.MatchString(u.Key) {
 		c.fail(at+".key", "want at most 25 letters and digits")
 	}
@@ -280,6 +283,24 @@ func (c *checker) checkDrills() {
 		for j, s := range d.Back {
 			c.session(fmt.Sprintf("%s.back[%d]", at, j), s)
 		}
+		if d.Silent {
+			c.silent(at, d)
+		}
+	}
+}
+
+// silent: the cable has a middle, which only those between two nodes have, and a session tells who noticed.
+func (c *checker) silent(at string, d CableDrill) {
+	if len(d.Back) == 0 {
+		c.fail(at+".silent", "name in back the session that runs over the cable")
+	}
+	if i, ok := c.world.findCable(d.Link); ok {
+		l := c.world.Cables[i]
+		_, a := c.world.node(device(l.A))
+		_, b := c.world.node(device(l.B))
+		if !a || !b {
+			c.fail(at+".silent", "cable %s is not between two nodes: only those break in their middle", d.Link)
+		}
 	}
 }
 
@@ -290,7 +311,7 @@ func (c *checker) session(at string, s SessionRef) {
 		return
 	}
 	for _, u := range r.Uplinks {
-		if u.Peer == s.Peer {
+		if u.Peer == s.Peer && len(u.Routes) == 0 {
 			return
 		}
 	}

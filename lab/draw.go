@@ -46,10 +46,13 @@ func columnsOf(w *World) []column {
 	byRole := map[string]*column{
 		"exchange": {title: "exchange"}, "edge": {title: "edge routers"}, "gateway": {title: "cloud"}, "compute": {title: "cloud"},
 	}
-	byRole["compute"] = byRole["gateway"]
+	byRole["compute"], byRole["router"] = byRole["gateway"], byRole["exchange"]
 	for _, n := range w.Fabric.Nodes {
 		if c := byRole[n.Role]; c != nil {
 			note := n.Role
+			if n.Role == "router" {
+				c.title = "provider"
+			}
 			if n.Owner != "" {
 				note = n.Owner
 			}

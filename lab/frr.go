@@ -60,7 +60,7 @@ func frrConfig(r routerSite) string {
 	for _, p := range append(r.announced(), r.flood()...) {
 		fmt.Fprintf(&b, "  network %s\n", p)
 	}
-	for _, u := range r.Uplinks {
+	for _, u := range r.uplinks() {
 		fmt.Fprintf(&b, "  neighbor %s activate\n", u.Peer)
 	}
 	for _, p := range r.peers {

@@ -53,13 +53,14 @@ type routerSite struct {
 	extra Extras
 }
 
-// uplinks are the router's uplinks with a story's changes.
+// uplinks are the router's uplinks with a session, with a story's changes.
 func (r routerSite) uplinks() []Uplink {
-	us := append([]Uplink(nil), r.Uplinks...)
+	us := slices.DeleteFunc(slices.Clone(r.Uplinks), func(u Uplink) bool { return len(u.Routes) > 0 })
 	for i := range us {
 		if us[i].PeerASN == 0 {
 			us[i].PeerASN = cloudASN
 		}
+		us[i].BFD = us[i].BFD && !r.extra.NoBFD
 		if r.extra.Key != "" {
 			us[i].Key = r.extra.Key
 		}

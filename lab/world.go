@@ -48,17 +48,19 @@ type Router struct {
 
 // Uplink is a router's port towards a provider, with its BGP session.
 type Uplink struct {
-	Port      string        `yaml:"port"`
-	Address   netip.Prefix  `yaml:"address"`
-	Peer      netip.Addr    `yaml:"peer"`
-	PeerASN   uint32        `yaml:"peerAsn"` // 0: 12076
-	Key       string        `yaml:"key"`     // TCP-MD5; "" for none
-	Tag       uint16        `yaml:"tag"`     // C-tag the router puts on by itself; 0: untagged
-	Outer     uint16        `yaml:"outer"`   // outer tag around it; 0: none
-	Wire      string        `yaml:"wire"`    // the cabled port that carries it, where tagged uplinks share one; "": Port
-	HoldTime  time.Duration `yaml:"holdTime"`
-	Keepalive time.Duration `yaml:"keepalive"`
-	BFD       bool          `yaml:"bfd"` // watch the path to the peer, 300 ms x 3
+	Port    string       `yaml:"port"`
+	Address netip.Prefix `yaml:"address"`
+	Peer    netip.Addr   `yaml:"peer"`
+	PeerASN uint32       `yaml:"peerAsn"` // 0: 12076
+	Key     string       `yaml:"key"`     // TCP-MD5; "" for none
+	Tag     uint16       `yaml:"tag"`     // C-tag the router puts on by itself; 0: untagged
+	Outer   uint16       `yaml:"outer"`   // outer tag around it; 0: none
+	Wire    string       `yaml:"wire"`    // the cabled port that carries it, where tagged uplinks share one; "": Port
+	// Routes go to Peer by static routes of the kernel, instead of a BGP session.
+	Routes    []netip.Prefix `yaml:"routes"`
+	HoldTime  time.Duration  `yaml:"holdTime"`
+	Keepalive time.Duration  `yaml:"keepalive"`
+	BFD       bool           `yaml:"bfd"` // watch the path to the peer, 300 ms x 3
 }
 
 // Host is a machine of the customer on a LAN.
@@ -82,6 +84,7 @@ type CableDrill struct {
 	Link   string        `yaml:"link"` // "edge1/pe0" or "edge1-xchg1": the cable
 	Down   time.Duration `yaml:"down"` // how long it stays out; 0: 3s
 	After  time.Duration `yaml:"after"`
+	Silent bool          `yaml:"silent"` // both ends keep their carrier; the session of Back shows who noticed when
 	Stream Stream        `yaml:"stream"`
 	// Limits that make the drill fail when they are exceeded; 0: not checked.
 	MaxLost     int           `yaml:"maxLost"`
@@ -248,11 +251,12 @@ type Prefixes struct {
 	Count  int          `yaml:"count"`
 }
 
-// KeyStep changes a router's session: its key or its own ASN. Empty fields go back to the file's.
+// KeyStep changes a router's session: its key, its own ASN, or that it speaks no BFD. Empty fields go back to the file's.
 type KeyStep struct {
 	Router string `yaml:"router"`
 	Key    string `yaml:"key"`
 	ASN    uint32 `yaml:"asn"`
+	NoBFD  bool   `yaml:"noBfd"`
 }
 
 // Send puts crafted packets on a port of a place; they must not arrive at To, and the counter of Reason on Node must grow.

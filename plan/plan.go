@@ -24,6 +24,7 @@ const (
 	RoleGateway  Role = "gateway"
 	RoleCompute  Role = "compute"
 	RoleExchange Role = "exchange"
+	RoleRouter   Role = "router"
 )
 
 // Node is the whole desired state of one node.

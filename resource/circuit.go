@@ -68,9 +68,11 @@ type CircuitStatus struct {
 // Handoff is where the provider hands the circuit to the customer: ports of the provider's own nodes, "node/port" for an untagged port (it
 // carries the private peering), "node/port:tagged" for a port that carries every peering by its C-tag, "node/port:vc=101" for a virtual
 // circuit: every peering by its C-tag, inside the outer tag 101, beside other virtual circuits on the port. Both sides may be virtual
-// circuits of one port. The provider sets it by the tags primaryHandoff and secondaryHandoff of the cross connection.
+// circuits of one port. On a provider's router it is "node/port:l3", and the site says what is behind the port (see ParseSite). The provider
+// sets all by the tags primaryHandoff, secondaryHandoff, primarySite and secondarySite of the cross connection.
 type Handoff struct {
-	Primary, Secondary string
+	Primary, Secondary         string
+	PrimarySite, SecondarySite string
 }
 
 // Authorization lets the owner of a gateway in another subscription connect to the circuit. One key, one connection.
@@ -98,7 +100,7 @@ type Peering struct {
 	Secondary netip.Prefix
 	VLAN      int    // C-tag
 	Key       Sealed // TCP-MD5
-	// ModifiedBy is "Customer" or "Provider".
+	// ModifiedBy is ByCustomer or ByProvider; the other one may not change it.
 	ModifiedBy  string
 	State       ProvisioningState
 	ManagerEtag int

@@ -36,13 +36,14 @@ func CheckProviderState(from, to ProviderState) error {
 type HandoffPort struct {
 	Port   string // "node/port"
 	Tagged bool   // every peering by its C-tag
+	L3     bool   // untagged, routed by the provider to a site
 	VC     int    // the outer tag of a virtual circuit that carries every peering by its C-tag; 0: none
 }
 
 // HandoffForms are the forms a hand-off may have, for messages.
-const HandoffForms = `"node/port", "node/port:tagged" or "node/port:vc=TAG" with a tag of 1..4094`
+const HandoffForms = `"node/port", "node/port:tagged", "node/port:vc=TAG" with a tag of 1..4094, or "node/port:l3"`
 
-// ParseHandoff reads "node/port", "node/port:tagged" or "node/port:vc=101"; ok is false for any other form.
+// ParseHandoff reads "node/port", "node/port:tagged", "node/port:vc=101" or "node/port:l3"; ok is false for any other form.
 func ParseHandoff(s string) (h HandoffPort, ok bool) {
 	port, form, has := strings.Cut(s, ":")
 	h.Port = port
@@ -50,6 +51,8 @@ func ParseHandoff(s string) (h HandoffPort, ok bool) {
 	switch {
 	case form == "tagged":
 		h.Tagged = true
+	case form == "l3":
+		h.L3 = true
 	case isVC:
 		n, err := strconv.ParseUint(vc, 10, 12)
 		if err != nil || n < 1 || n > MaxVLAN || vc[0] == '0' {
@@ -68,6 +71,8 @@ func (h HandoffPort) form() string {
 	switch {
 	case h.Tagged:
 		return "tagged"
+	case h.L3:
+		return "layer 3"
 	case h.VC != 0:
 		return fmt.Sprintf("virtual circuit %d", h.VC)
 	}
@@ -77,7 +82,7 @@ func (h HandoffPort) form() string {
 // together reports whether two hand-offs may be on one port: as virtual circuits with tags of their own.
 func (h HandoffPort) together(o HandoffPort) bool { return h.VC != 0 && o.VC != 0 && h.VC != o.VC }
 
-// CheckHandoff checks the ports a provider hands a circuit to the customer on: they are on the switch the circuit's cable ends on, belong
+// CheckHandoff checks the ports a provider hands a circuit to the customer on: they are on the node the circuit's cable ends on, belong
 // to the provider, lead nowhere else, and carry nothing else, but for virtual circuits with other outer tags. Empty sides are allowed: not
 // handed over yet.
 func (w *World) CheckHandoff(c *Circuit, h Handoff) error {
@@ -86,6 +91,9 @@ func (w *World) CheckHandoff(c *Circuit, h Handoff) error {
 		return err
 	}
 	if err := w.checkHandoffSide(c, pair, h.Secondary, false); err != nil {
+		return err
+	}
+	if err := w.checkSites(c, h); err != nil {
 		return err
 	}
 	a, _ := ParseHandoff(h.Primary)
@@ -119,16 +127,33 @@ func (w *World) checkHandoffSide(c *Circuit, pair *PortPair, side string, primar
 	switch {
 	case port == nil:
 		return refuse(Invalid, CodeBadReference, target, "there is no port %q", h.Port)
-	case !strings.EqualFold(n.Owner, c.Provider) || n.Role != RoleExchange:
+	case !strings.EqualFold(n.Owner, c.Provider) || n.Role != RoleExchange && n.Role != RoleRouter:
 		return refuse(Forbidden, CodeBadReference, target, "port %q is not on a switch of provider %q", h.Port, c.Provider)
 	case sw == "":
 		return invalid(target, "the circuit's port pair %q ends on no switch of the fabric", c.Status.PortPair)
 	case n.Name != node:
 		return invalid(target, "port %q is not on %q, where the circuit's cable ends", h.Port, node)
+	case h.L3 && n.Role != RoleRouter:
+		return invalid(target, "%q has role %q; a hand-off at layer 3 is a router's", n.Name, n.Role)
+	case !h.L3 && n.Role == RoleRouter:
+		return invalid(target, "%q is a router, which hands over at layer 3 only: \"%s:l3\"", n.Name, h.Port)
 	case port.Underlay || w.isTrunk(h.Port):
 		return refuse(Invalid, CodePortInUse, target, "port %q leads to an edge router or the fabric", h.Port)
 	}
 	return w.checkHandoffFree(c, h, target)
+}
+
+// checkSites checks what is behind the hand-offs at layer 3.
+func (w *World) checkSites(c *Circuit, h Handoff) error {
+	a, _ := ParseHandoff(h.Primary)
+	b, _ := ParseHandoff(h.Secondary)
+	if err := checkSite(c, a, h.PrimarySite, "tags.primarySite"); err != nil {
+		return err
+	}
+	if err := checkSite(c, b, h.SecondarySite, "tags.secondarySite"); err != nil {
+		return err
+	}
+	return checkSitesApart(h)
 }
 
 // isTrunk reports whether a port is some port pair's end.

@@ -62,6 +62,7 @@ const (
 	CodeAddressReserved  = "PrivateIPAddressInReservedRange"
 	CodeAddressElsewhere = "PrivateIPAddressNotInSubnet"
 	CodeSubnetFull       = "SubnetIsFull"
+	CodePeeringOwner     = "PeeringOwnedByOtherParty"
 	CodePortInUse        = "PortAlreadyInUse"
 	CodeCapacity         = "InsufficientPortCapacity"
 	CodeUnsupported      = "OperationNotSupported"

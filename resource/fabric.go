@@ -53,7 +53,7 @@ type PortPair struct {
 	Overprovision int    `json:"overprovision,omitempty" yaml:"overprovision,omitempty"` // factor; 0: 4
 	Primary       string `json:"primary" yaml:"primary"`                                 // "edge1/pe0": port of the primary edge router
 	Secondary     string `json:"secondary" yaml:"secondary"`
-	// SwitchPrimary and SwitchSecondary are the provider's ends of the same cables, "xchg1/e1"; "" where the provider's equipment is
+	// SwitchPrimary and SwitchSecondary are the provider's ends of the same cables, on switches or on routers, "xchg1/e1"; "" where the provider's equipment is
 	// not one of our nodes.
 	SwitchPrimary   string `json:"switchPrimary,omitempty" yaml:"switchPrimary,omitempty"`
 	SwitchSecondary string `json:"switchSecondary,omitempty" yaml:"switchSecondary,omitempty"`
@@ -62,8 +62,8 @@ type PortPair struct {
 // FabricNode is a forwarding machine.
 type FabricNode struct {
 	Name  string       `json:"name" yaml:"name"`
-	Role  string       `json:"role" yaml:"role"`                       // edge gateway compute exchange
-	Owner string       `json:"owner,omitempty" yaml:"owner,omitempty"` // provider's name for an exchange; "" the operator's
+	Role  string       `json:"role" yaml:"role"`                       // edge gateway compute exchange router
+	Owner string       `json:"owner,omitempty" yaml:"owner,omitempty"` // provider's name for an exchange or router; "" the operator's
 	VTEP  netip.Prefix `json:"vtep,omitzero" yaml:"vtep,omitempty"`    // fabric address with the fabric's length, "100.64.0.11/24"
 	Ports []FabricPort `json:"ports" yaml:"ports"`
 }

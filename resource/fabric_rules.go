@@ -14,6 +14,7 @@ const (
 	RoleGateway  = "gateway"
 	RoleCompute  = "compute"
 	RoleExchange = "exchange"
+	RoleRouter   = "router" // a provider's own, that ends circuits at layer 3
 )
 
 // The principal roles of a fabric document.
@@ -134,9 +135,9 @@ func (c *fabricCheck) nodes() {
 			c.bad(path+".name", "%q may not have '/', ':' or spaces", n.Name)
 		}
 		switch n.Role {
-		case RoleEdge, RoleGateway, RoleCompute, RoleExchange:
+		case RoleEdge, RoleGateway, RoleCompute, RoleExchange, RoleRouter:
 		default:
-			c.bad(path+".role", "%q is no role; want edge, gateway, compute or exchange", n.Role)
+			c.bad(path+".role", "%q is no role; want edge, gateway, compute, exchange or router", n.Role)
 		}
 		if n.Owner != "" && c.f.Provider(n.Owner) == nil {
 			c.bad(path+".owner", "there is no provider %q", n.Owner)
@@ -172,7 +173,7 @@ func (c *fabricCheck) nodePorts(path string, n FabricNode) {
 		c.bad(path+".ports", "%d underlay ports, want exactly one on a node with a vtep", underlays)
 	case !n.VTEP.IsValid() && underlays > 0:
 		c.bad(path+".vtep", "is missing; a node with an underlay port needs a fabric address")
-	case !n.VTEP.IsValid() && n.Role != RoleExchange:
+	case !n.VTEP.IsValid() && n.Role != RoleExchange && n.Role != RoleRouter:
 		c.bad(path+".vtep", "is missing; a node of role %q needs a fabric address", n.Role)
 	}
 }
@@ -248,6 +249,11 @@ func (c *fabricCheck) portPair(path string, p *Provider, x *PortPair) {
 	}
 	c.switchPort(path+".switchPrimary", x.SwitchPrimary, p)
 	c.switchPort(path+".switchSecondary", x.SwitchSecondary, p)
+	a, _ := c.f.Port(x.SwitchPrimary)
+	b, _ := c.f.Port(x.SwitchSecondary)
+	if a != nil && b != nil && (a.Role == RoleRouter) != (b.Role == RoleRouter) {
+		c.bad(path+".switchSecondary", "node %q has role %q and %q has %q; both ends of a pair are switches, or both are routers", b.Name, b.Role, a.Name, a.Role)
+	}
 }
 
 // pairPort checks an edge's port of a pair: on the location's edge router, not of the fabric, used once.
@@ -271,8 +277,8 @@ func (c *fabricCheck) switchPort(path, name string, p *Provider) {
 	switch {
 	case port == nil:
 		c.bad(path, "there is no port %q; want \"node/port\"", name)
-	case n.Role != RoleExchange:
-		c.bad(path, "node %q has role %q, want %q", n.Name, n.Role, RoleExchange)
+	case n.Role != RoleExchange && n.Role != RoleRouter:
+		c.bad(path, "node %q has role %q, want %q or %q", n.Name, n.Role, RoleExchange, RoleRouter)
 	case !strings.EqualFold(n.Owner, p.Name):
 		c.bad(path, "node %q belongs to %q, not to %q", n.Name, n.Owner, p.Name)
 	default:

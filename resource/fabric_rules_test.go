@@ -26,7 +26,7 @@ func TestCheckFabric(t *testing.T) {
 		{"no geography", func(f *Fabric) { f.Locations[0].Geography = "" }, []string{"locations[0].geography empty"}},
 		{"node's name", func(f *Fabric) { f.Nodes[5].Name = "x/2" }, []string{"nodes[5].name may not have"}},
 		{"node twice", func(f *Fabric) { f.Nodes[5].Name = "x1" }, []string{"nodes[5].name taken"}},
-		{"role", func(f *Fabric) { f.Nodes[5].Role = "router" }, []string{"nodes[5].role router", "nodes[5].vtep missing"}},
+		{"role", func(f *Fabric) { f.Nodes[5].Role = "hub" }, []string{"nodes[5].role hub", "nodes[5].vtep missing"}},
 		{"owner", func(f *Fabric) { f.Nodes[5].Owner = "Nobody" }, []string{"nodes[5].owner no provider"}},
 		{"port twice", func(f *Fabric) { f.Nodes[10].Ports[1].Name = "vm1" }, []string{"nodes[10].ports[1].name taken"}},
 		{"port's name", func(f *Fabric) { f.Nodes[10].Ports[1].Name = "a-very-long-name" }, []string{"nodes[10].ports[1].name 15 characters"}},
@@ -59,6 +59,11 @@ func TestCheckFabric(t *testing.T) {
 		{"one switch port", func(f *Fabric) { f.Providers[0].PortPairs[0].SwitchSecondary = "" }, []string{"providers[0].portPairs[0].switchSecondary go together"}},
 		{"foreign switch", func(f *Fabric) { f.Providers[0].PortPairs[0].SwitchPrimary = "y1/c1" }, []string{"providers[0].portPairs[0].switchPrimary belongs to"}},
 		{"no switch", func(f *Fabric) { f.Providers[0].PortPairs[0].SwitchPrimary = "host1/vm1" }, []string{"providers[0].portPairs[0].switchPrimary role"}},
+		{"switch and router", func(f *Fabric) {
+			f.Nodes[6].Role, f.Providers[0].PortPairs[0].SwitchSecondary = RoleRouter, "y1/c1"
+			f.Nodes[6].Owner = "Contoso"
+		},
+			[]string{"providers[0].portPairs[0].switchSecondary both ends of a pair"}},
 		{"direct pair's name", func(f *Fabric) { f.DirectPairs[0].Name = "sea-a" }, []string{"directPorts[0].name taken by providers[0].portPairs[0].name"}},
 		{"direct pair's speed", func(f *Fabric) { f.DirectPairs[0].BandwidthGbps = 40 }, []string{"directPorts[0].bandwidth 40 Gbps"}},
 		{"direct pair's location", func(f *Fabric) { f.DirectPairs[0].Location = "x" }, []string{"directPorts[0].location no location"}},

@@ -67,6 +67,7 @@ func (w *World) checkPeering(c *Circuit, i int, field string) error {
 		func() error { return w.checkPortVLAN(c, p, field+".vlanId") },
 		func() error { return checkPeeringSubnets(c, i, field) },
 		func() error { return w.checkPeeringApart(c, p, field) },
+		func() error { return checkPeeringSites(c, p, field) },
 	})
 }
 

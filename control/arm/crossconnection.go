@@ -12,6 +12,9 @@ const (
 	crossType    = "expressRouteCrossConnections"
 	primaryTag   = "primaryHandoff"
 	secondaryTag = "secondaryHandoff"
+
+	primarySiteTag   = "primarySite"
+	secondarySiteTag = "secondarySite"
 )
 
 type crossWire struct {
@@ -206,7 +209,8 @@ func (d *draft) applyCross(old, k *resource.Circuit, x *resource.CrossConnection
 
 // handOff takes the hand-off over from the tags.
 func (d *draft) handOff(k *resource.Circuit, x *resource.CrossConnection) error {
-	h := resource.Handoff{Primary: tag(x.Meta.Tags, primaryTag), Secondary: tag(x.Meta.Tags, secondaryTag)}
+	h := resource.Handoff{Primary: tag(x.Meta.Tags, primaryTag), Secondary: tag(x.Meta.Tags, secondaryTag),
+		PrimarySite: tag(x.Meta.Tags, primarySiteTag), SecondarySite: tag(x.Meta.Tags, secondarySiteTag)}
 	if h == k.Status.Handoff {
 		return nil
 	}
@@ -321,7 +325,7 @@ func deleteCrossPeering(f *Front, c *call) (answer, error) {
 	name := c.params["peering"]
 	target := c.id(crossType, c.params["name"], "peerings", string(peeringType(name)))
 	_, _, op, err := f.changeCross(c, "delete", target, func(d *draft, old, k *resource.Circuit, _ *resource.CrossConnection) error {
-		return d.dropPeering(old, k, name)
+		return d.dropPeering(old, k, name, byProvider)
 	})
 	return c.deleting(op.op, err)
 }

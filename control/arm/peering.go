@@ -3,6 +3,7 @@ package arm
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +47,7 @@ func peeringType(name string) resource.PeeringType {
 }
 
 func peeringOut(v *view, c *resource.Circuit, p *resource.Peering) peeringWire {
-	pair := v.fabric.Provider(c.Provider).PortPair(c.Status.PortPair)
+	pair := v.fabric.PairOf(c)
 	props := &peeringProps{
 		ProvisioningState: p.State, PeeringType: string(p.Type), AzureASN: ptr(int32(resource.ASN)), PeerASN: ptr(int64(p.PeerASN)),
 		Primary: prefixOut(p.Primary), Secondary: prefixOut(p.Secondary), State: "Disabled", VLAN: ptr(int32(p.VLAN)),
@@ -84,8 +85,9 @@ func prefixIn(s *string, into *netip.Prefix, target string) error {
 	return nil
 }
 
-// applyPeering takes over what the wire form says; absent properties stay. It reports whether anything but the state changed.
-func (d *draft) applyPeering(p *resource.Peering, in *peeringProps, field, by string) error {
+// applyPeering takes over what the wire form says; absent properties stay. Who changes a peering of the other side's is refused; who writes
+// what is there already, as a refresh does, is not.
+func (d *draft) applyPeering(c *resource.Circuit, p *resource.Peering, in *peeringProps, field, by string) error {
 	switch {
 	case in.RouteFilter != nil && in.RouteFilter.ID != "":
 		return missing("A route filter on a peering (" + field + ".routeFilter)")
@@ -122,6 +124,9 @@ func (d *draft) applyPeering(p *resource.Peering, in *peeringProps, field, by st
 	}
 	if changed || p.ModifiedBy == "" || before.PeerASN != p.PeerASN || before.Primary != p.Primary || before.Secondary != p.Secondary ||
 		before.VLAN != p.VLAN || before.Enabled != p.Enabled {
+		if err := d.world.CheckPeeringWriter(c, p.Type, p.ModifiedBy, by); err != nil {
+			return err
+		}
 		p.ModifiedBy, p.State = by, resource.Updating
 	}
 	return nil
@@ -164,10 +169,18 @@ func (d *draft) replacePeerings(c *resource.Circuit, list []peeringWire, by stri
 				return badFormat(peeringsField, resource.CodeDuplicateName, "The peering '%s' is there twice.", typ)
 			}
 		}
-		if err := d.applyPeering(&p, in.Properties, field, by); err != nil {
+		if err := d.applyPeering(c, &p, in.Properties, field, by); err != nil {
 			return err
 		}
 		all = append(all, p)
+	}
+	for _, old := range c.Peerings {
+		if slices.ContainsFunc(all, func(p resource.Peering) bool { return p.Type == old.Type }) {
+			continue
+		}
+		if err := d.world.CheckPeeringWriter(c, old.Type, old.ModifiedBy, by); err != nil {
+			return err
+		}
 	}
 	c.Peerings = all
 	return nil
@@ -184,7 +197,7 @@ func (d *draft) setPeering(old, c *resource.Circuit, name string, in *peeringPro
 		c.Peerings = append(c.Peerings, resource.Peering{Type: typ, Enabled: true})
 	}
 	p := c.Peering(typ)
-	if err := d.applyPeering(p, in, "properties", by); err != nil {
+	if err := d.applyPeering(c, p, in, "properties", by); err != nil {
 		return created, err
 	}
 	p.State = resource.Updating
@@ -267,10 +280,13 @@ func listPeerings(f *Front, c *call) (answer, error) {
 }
 
 // dropPeering marks a peering as going; it is in no plan from now on and leaves the document with the operation.
-func (d *draft) dropPeering(old, c *resource.Circuit, name string) error {
+func (d *draft) dropPeering(old, c *resource.Circuit, name, by string) error {
 	p := c.Peering(peeringType(name))
 	if p == nil {
 		return errGone
+	}
+	if err := d.world.CheckPeeringWriter(c, p.Type, p.ModifiedBy, by); err != nil {
+		return err
 	}
 	if err := d.world.CheckPeeringDelete(old, p.Type); err != nil {
 		return err
@@ -281,7 +297,7 @@ func (d *draft) dropPeering(old, c *resource.Circuit, name string) error {
 
 func deletePeering(f *Front, c *call) (answer, error) {
 	name := c.params["peering"]
-	_, op, err := change(f, c, c.peeringPlace("delete"), func(d *draft, old, o *resource.Circuit) error { return d.dropPeering(old, o, name) })
+	_, op, err := change(f, c, c.peeringPlace("delete"), func(d *draft, old, o *resource.Circuit) error { return d.dropPeering(old, o, name, byCustomer) })
 	return c.deleting(op.op, err)
 }
 

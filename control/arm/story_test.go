@@ -107,7 +107,7 @@ func TestStory(t *testing.T) {
 	provider.provision(key)
 	customer.configurePeering()
 	customer.readTables()
-	provider.readCross(key)
+	provider.readCross(customer, key)
 	customer.buildNetwork()
 	customer.connect()
 	customer.readGateway()
@@ -220,8 +220,9 @@ func (a actor) readTables() {
 	same(t, "bytes of the peering", *got(circuits.GetPeeringStats(ctx, "rg1", "er1", p, nil))(t).SecondarybytesOut, 39002500)
 }
 
-// readCross reads the tables through the cross connection, and changes the peering there and back.
-func (a actor) readCross(key string) {
+// readCross reads the tables through the cross connection, and hands the peering over to the provider and back: each is refused what the
+// other configured.
+func (a actor) readCross(customer actor, key string) {
 	ctx, t, cross := a.t.Context(), a.t, a.net.NewExpressRouteCrossConnectionsClient()
 	const group, p = "CrossConnection-Seattle", "AzurePrivatePeering"
 	same(t, "arp rows", len(polled(cross.BeginListArpTable(ctx, group, key, p, "primary", nil))(t).Value), 1)
@@ -233,14 +234,23 @@ func (a actor) readCross(key string) {
 	one := got(peerings.Get(ctx, group, key, p, nil))(t)
 	same(t, "modified by", *one.Properties.LastModifiedBy, "Customer")
 	one.Properties.VlanID = ptr(int32(101))
+	_, err := peerings.BeginCreateOrUpdate(ctx, group, key, p, one.ExpressRouteCrossConnectionPeering, nil)
+	refused(t, err, http.StatusForbidden, resource.CodePeeringOwner)
+	_, err = peerings.BeginDelete(ctx, group, key, p, nil)
+	refused(t, err, http.StatusForbidden, resource.CodePeeringOwner)
+	theirs := customer.net.NewExpressRouteCircuitPeeringsClient()
+	polled(theirs.BeginDelete(ctx, "rg1", "er1", p, nil))(t)
 	changed := polled(peerings.BeginCreateOrUpdate(ctx, group, key, p, one.ExpressRouteCrossConnectionPeering, nil))(t)
 	same(t, "modified by", *changed.Properties.LastModifiedBy, "Provider")
 	same(t, "vlan", *changed.Properties.VlanID, 101)
+	_, err = theirs.BeginCreateOrUpdate(ctx, "rg1", "er1", p, privatePeering(), nil)
+	refused(t, err, http.StatusForbidden, resource.CodePeeringOwner)
+	_, err = theirs.BeginDelete(ctx, "rg1", "er1", p, nil)
+	refused(t, err, http.StatusForbidden, resource.CodePeeringOwner)
 	polled(peerings.BeginDelete(ctx, group, key, p, nil))(t)
-	_, err := peerings.Get(ctx, group, key, p, nil)
+	_, err = peerings.Get(ctx, group, key, p, nil)
 	refused(t, err, http.StatusNotFound, "NotFound")
-	back := one.ExpressRouteCrossConnectionPeering
-	polled(peerings.BeginCreateOrUpdate(ctx, group, key, p, back, nil))(t)
+	polled(theirs.BeginCreateOrUpdate(ctx, "rg1", "er1", p, privatePeering(), nil))(t)
 }
 
 func (a actor) buildNetwork() {

@@ -114,6 +114,7 @@ func (b *builder) privatePeering(c *resource.Circuit, p *resource.Peering) error
 		link := []netip.Prefix{p.Primary, p.Secondary}[i]
 		b.edge(c, p, at, link, key)
 	}
+	b.routers(c, p, paths, key)
 	return nil
 }
 

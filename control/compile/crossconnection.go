@@ -18,6 +18,9 @@ func (b *builder) crossConnection(c *resource.Circuit) {
 		return
 	}
 	pair := b.pairOf(c)
+	if b.fabric.Routed(pair) {
+		return // the provider's routers take part in the peering itself
+	}
 	if pair == nil || c.Status.STag == 0 || c.Status.ServiceKey == "" {
 		b.problem(&c.Meta, "the hand-off waits for the circuit's port pair, S-tag and service key")
 		return

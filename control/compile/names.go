@@ -33,6 +33,8 @@ const (
 	classCustomer = "customer" // learned from a circuit's customer
 	classNetwork  = "network"  // address space of a virtual network
 	classTransit  = "transit"  // likewise, of one whose gateway exchanges traffic with other networks of a circuit
+	classSite     = "site"     // of a customer's site, on a provider's router
+	classCloud    = "cloud"    // learned from an edge router, on a provider's router
 	classHost     = "host"     // one machine's address
 )
 

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"crypto/sha256"
 	"net/netip"
 
 	"onramp/plan"
@@ -29,10 +30,15 @@ func planNode(f *resource.FabricNode, index int) plan.Node {
 	return n
 }
 
-// routerID is the fabric address; of a node without one, which has no sessions, a number of its own.
+// routerID is the fabric address; of a provider's router, which has none, one made of its name; of a switch, which has no sessions,
+// a number of its own.
 func routerID(f *resource.FabricNode, index int) netip.Addr {
 	if f.VTEP.IsValid() {
 		return f.VTEP.Addr()
+	}
+	if f.Role == resource.RoleRouter { // by name, so that it does not move with the document's order
+		h := sha256.Sum256([]byte(f.Name))
+		return netip.AddrFrom4([4]byte{10, 254, h[0], max(h[1], 1)})
 	}
 	i := index + 1
 	return netip.AddrFrom4([4]byte{10, 255, byte(i >> 8), byte(i)})
