@@ -137,8 +137,11 @@ func (d *ladder) port(at *compile.CircuitPath) bool {
 	case !p.Up:
 		seen = "down"
 	}
-	return d.add("port", at.Path, ok && p.Up, fmt.Sprintf("port %s/%s up", at.Node, at.Port), seen,
-		"check the cable to the provider, and the customer's port at the provider: its loss of link is passed on")
+	fix := "check the cable to the provider, and the customer's port at the provider: its loss of link is passed on"
+	if d.c.Direct() {
+		fix = "set the adminState of the port's link to Enabled; if it is, check the cross-connect to the customer's router"
+	}
+	return d.add("port", at.Path, ok && p.Up, fmt.Sprintf("port %s/%s up", at.Node, at.Port), seen, fix)
 }
 
 // frames: something arrives with the right tags. Frames with other tags are on no attachment; only the node's drop counters show them.

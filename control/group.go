@@ -149,7 +149,7 @@ func (v *view) refusals(members []resource.Object) []string {
 		}
 		switch o := o.(type) {
 		case *resource.Circuit:
-			if s := o.Status.ProviderState; s != "" && s != resource.NotProvisioned {
+			if s := o.Status.ProviderState; !o.Direct() && s != "" && s != resource.NotProvisioned {
 				all = append(all, fmt.Sprintf("The provider has circuit '%s' %s, want %s.", id, s, resource.NotProvisioned))
 			}
 		case *resource.CrossConnection:

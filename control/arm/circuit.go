@@ -51,6 +51,9 @@ type circuitProps struct {
 	ProviderNotes      *string                    `json:"serviceProviderNotes,omitempty"`
 	GlobalReach        *bool                      `json:"globalReachEnabled,omitempty"`
 	STag               *int32                     `json:"stag,omitempty"`
+	RateLimit          *bool                      `json:"enableDirectPortRateLimit,omitempty"`
+	AuthorizationKey   *string                    `json:"authorizationKey,omitempty"`
+	AuthorizationState string                     `json:"authorizationStatus,omitempty"`
 }
 
 type providerProps struct {
@@ -88,14 +91,20 @@ func applyCircuit(w *write[*resource.Circuit]) error {
 	if err := p.apply(c, w.world.Fabric); err != nil {
 		return err
 	}
+	if err := w.onPort(c, or(p.AuthorizationKey, ""), w.exists); err != nil {
+		return err
+	}
 	if err := w.inlineChildren(c, p); err != nil {
 		return err
 	}
 	if err := w.world.CheckCircuit(w.old, c); err != nil {
 		return err
 	}
-	if w.exists {
+	switch {
+	case w.exists:
 		return nil
+	case c.Direct():
+		return w.orderDirect(c)
 	}
 	return w.orderCircuit(c)
 }
@@ -121,8 +130,13 @@ func (s *skuWire) apply(c *resource.Circuit) {
 // spelling of bandwidthInMbps: az's update writes nothing else.
 func (p *circuitProps) apply(c *resource.Circuit, fabric *resource.Fabric) error {
 	if p.Port != nil && p.Port.ID != "" {
-		return missing("A circuit on an ExpressRoute Direct port (properties.expressRoutePort)")
+		port, err := parseRef(p.Port, "properties.expressRoutePort", resource.KindPort)
+		if err != nil {
+			return err
+		}
+		c.Port = port
 	}
+	c.RateLimit = or(p.RateLimit, c.RateLimit)
 	if s := p.Provider; s != nil {
 		if s.Name != "" {
 			c.Provider = s.Name
@@ -219,9 +233,14 @@ func circuitOut(v *view, c *resource.Circuit) circuitWire {
 	}
 	props := &circuitProps{
 		ProvisioningState: c.Meta.State, ResourceGUID: c.Meta.GUID, Peerings: &peerings, Authorizations: &auths,
-		Provider:     &providerProps{Name: c.Provider, Location: c.PeeringLocation, Mbps: ptr(int32(c.BandwidthMbps))},
 		CircuitState: "Disabled", AllowClassic: &c.AllowClassic, GatewayManagerEtag: ptr(counter(c.Status.ManagerEtag)),
 		ServiceKey: zeroGUID, ProviderState: c.Status.ProviderState, GlobalReach: &c.GlobalReach, STag: ptr(int32(0)),
+	}
+	if c.Direct() {
+		props.Port, props.BandwidthGbps, props.RateLimit = &refWire{ID: c.Port.String()}, ptr(float64(c.BandwidthMbps)/1000), &c.RateLimit
+		props.AuthorizationState = "Enabled"
+	} else {
+		props.Provider = &providerProps{Name: c.Provider, Location: c.PeeringLocation, Mbps: ptr(int32(c.BandwidthMbps))}
 	}
 	if c.Status.Enabled {
 		props.CircuitState, props.ServiceKey, props.STag = "Enabled", c.Status.ServiceKey, ptr(int32(c.Status.STag))

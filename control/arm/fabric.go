@@ -106,8 +106,11 @@ func (d *draft) stillNeeded(next *resource.Fabric) error {
 		}
 	}
 	for _, k := range d.world.Circuits {
-		need(next.Provider(k.Provider).PortPair(k.Status.PortPair) != nil, k, "Port pair", k.Status.PortPair)
+		need(next.PairOf(k) != nil, k, "Port pair", k.Status.PortPair)
 		need(next.PeeringLocation(k.PeeringLocation) != nil, k, "Location", k.PeeringLocation)
+	}
+	for _, p := range d.world.Ports {
+		need(next.DirectPair(p.Status.Pair) != nil, p, "Direct port pair", p.Status.Pair)
 	}
 	for _, g := range d.world.Gateways {
 		for _, n := range g.Status.Nodes {

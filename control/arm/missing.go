@@ -7,7 +7,6 @@ func missingRoutes() []route {
 		typ, what string
 		children  []string
 	}{
-		{"expressRoutePorts", "ExpressRoute Direct (expressRoutePorts)", []string{"links", "authorizations"}},
 		{"expressRouteGateways", "Virtual WAN's ExpressRoute gateways", []string{"expressRouteConnections"}},
 		{"virtualWans", "Virtual WAN", nil},
 		{"virtualHubs", "Virtual WAN's hubs", []string{"hubRouteTables"}},
@@ -45,9 +44,6 @@ func missingOdd() []route {
 		res = "Microsoft.Resources/"
 	)
 	return []route{
-		{post, groupNet + "/expressRoutePorts/{name}/generateLoa", nn + "expressRoutePorts/generateLoa/action", absent("ExpressRoute Direct (expressRoutePorts)"), direct, Missing, gapsTest},
-		{get, subNet + "/expressRoutePortsLocations", nn + "expressRoutePortsLocations/read", absent("ExpressRoute Direct (expressRoutePorts)"), direct, Missing, gapsTest},
-		{get, subNet + "/expressRoutePortsLocations/{name}", nn + "expressRoutePortsLocations/read", absent("ExpressRoute Direct (expressRoutePorts)"), direct, Missing, gapsTest},
 		{get, loc + "CheckDnsNameAvailability", nn + "locations/checkDnsNameAvailability/read", absent("DNS names"), direct, Missing, gapsTest},
 		{get, loc + "serviceTags", nn + "locations/serviceTags/read", absent("Service tags"), direct, Missing, gapsTest},
 		{get, loc + "virtualNetworkAvailableEndpointServices", nn + "locations/virtualNetworkAvailableEndpointServices/read", absent("Service endpoints"), direct, Missing, gapsTest},

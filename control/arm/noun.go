@@ -41,6 +41,8 @@ type view struct {
 	secrets bool // the caller owns what it reads: authorization keys may show
 	open    func(resource.Sealed) (string, error)
 	fresh   bool // first answer of a create
+	// circuits are all circuits, where the call is about ports; nil elsewhere.
+	circuits []*resource.Circuit
 }
 
 func (f *Front) view(c *call) (*view, error) {
@@ -48,7 +50,15 @@ func (f *Front) view(c *call) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &view{fabric: fabric, base: c.base, secrets: c.who.Role == resource.PrincipalCustomer, open: f.cfg.Store.Keyring().Open}, nil
+	v := &view{fabric: fabric, base: c.base, secrets: c.who.Role == resource.PrincipalCustomer, open: f.cfg.Store.Keyring().Open}
+	if !strings.HasPrefix(c.route.Action, networkNamespace+"/"+portType+"/") {
+		return v, nil
+	}
+	os, err := f.cfg.Store.List(c.ctx, resource.KindCircuit, resource.ID{})
+	for _, o := range os {
+		v.circuits = append(v.circuits, o.(*resource.Circuit))
+	}
+	return v, err
 }
 
 // load reads a document; the refusal of a missing one says whether its group is missing too.

@@ -214,7 +214,7 @@ func TestRawRules(t *testing.T) {
 		"region":         {net1 + "/virtualNetworks/v1", `{"location":"mars","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]}}}`, "LocationNotAvailableForResourceType", "location", 400},
 		"no location":    {net1 + "/virtualNetworks/v1", `{"properties":{}}`, "LocationRequired", "location", 400},
 		"other location": {er1, `{"location":"eastus"}`, "InvalidResourceLocation", "location", 409},
-		"direct":         {er1, `{"properties":{"expressRoutePort":{"id":"/x"}}}`, "NotImplemented", "", 501},
+		"direct":         {er1, `{"properties":{"expressRoutePort":{"id":"/x"}}}`, "InvalidRequestFormat", "properties.expressRoutePort.id", 400},
 		"ipv6":           {private, `{"properties":{"ipv6PeeringConfig":{"primaryPeerAddressPrefix":"2001:db8::/126"}}}`, "NotImplemented", "", 501},
 		"microsoft":      {er1 + "/peerings/MicrosoftPeering", peeringBody, resource.CodeInvalidValue, "properties.peeringType", 400},
 		"tag name":       {er1, `{"tags":{"a/b":"c"}}`, "InvalidTagName", "tags", 400},

@@ -58,6 +58,7 @@ const (
 	filterTest = "TestRouteFilters"
 	usageTest  = "TestUsages"
 	deployTest = "TestDeployment"
+	portTest   = "TestPorts"
 	tenantTest = "TestLoginTenantName"
 )
 
@@ -69,7 +70,7 @@ func absent(what string) handler {
 // routes is the table. Every operation of the contract has its row, also those that are missing.
 func routes() []route {
 	var all []route
-	for _, part := range [][]route{loginRoutes(), planeRoutes(), extensionRoutes(), deploymentRoutes(), circuitRoutes(), crossRoutes(), networkRoutes(), gatewayRoutes(), filterRoutes(), fabricRoutes(), missingRoutes()} {
+	for _, part := range [][]route{loginRoutes(), planeRoutes(), extensionRoutes(), deploymentRoutes(), circuitRoutes(), crossRoutes(), portRoutes(), networkRoutes(), gatewayRoutes(), filterRoutes(), fabricRoutes(), missingRoutes()} {
 		all = append(all, part...)
 	}
 	return all
@@ -179,6 +180,35 @@ func crossRoutes() []route {
 		{get, subNet + "/expressRouteServiceProviders", networkNamespace + "/expressRouteServiceProviders/read", listServiceProviders, direct, Same, sdkStory},
 		{get, subNet + "/expressRouteProviderPorts", networkNamespace + "/expressRouteProviderPorts/read", listProviderPorts, direct, Same, sdkStory},
 		{get, subNet + "/expressRouteProviderPorts/{port}", networkNamespace + "/expressRouteProviderPorts/read", getProviderPort, direct, Same, sdkStory},
+	}
+}
+
+// portRoutes are ExpressRoute Direct.
+func portRoutes() []route {
+	const (
+		one  = groupNet + "/expressRoutePorts/{name}"
+		auth = one + "/authorizations"
+		all  = "/expressRoutePortsLocations"
+		act  = networkNamespace + "/expressRoutePorts/"
+		la   = networkNamespace + "/expressRoutePortsLocations/read"
+	)
+	n := ports()
+	return []route{
+		{put, one, act + "write", n.put, lro, Simplified, portTest},
+		{get, one, act + "read", n.get, direct, Same, portTest},
+		{del, one, act + "delete", n.delete, lro, Same, portTest},
+		{patch, one, act + "write", n.patch, direct, Same, portTest},
+		{get, groupNet + "/expressRoutePorts", act + "read", n.list, direct, Same, portTest},
+		{get, subNet + "/expressRoutePorts", act + "read", n.list, direct, Same, portTest},
+		{get, one + "/links", act + "links/read", listLinks, direct, Same, portTest},
+		{get, one + "/links/{link}", act + "links/read", getLink, direct, Same, portTest},
+		{post, one + "/generateLoa", act + "generateLoa/action", postLOA, direct, Same, "TestPortLetter"},
+		{put, auth + "/{authorization}", act + "authorizations/write", putPortAuthorization, lro, Same, portTest},
+		{get, auth + "/{authorization}", act + "authorizations/read", getPortAuthorization, direct, Same, portTest},
+		{del, auth + "/{authorization}", act + "authorizations/delete", deletePortAuthorization, lro, Same, portTest},
+		{get, auth, act + "authorizations/read", listPortAuthorizations, direct, Same, portTest},
+		{get, subNet + all, la, listPortLocations, direct, Same, portTest},
+		{get, subNet + all + "/{name}", la, getPortLocation, direct, Same, portTest},
 	}
 }
 

@@ -114,7 +114,7 @@ func rpVersions() []string {
 // networkTypes are the types of Microsoft.Network that the contract knows, in canonical spelling.
 func networkTypes() []string {
 	return []string{circuitType, circuitType + "/authorizations", circuitType + "/peerings", circuitType + "/peerings/connections", crossType,
-		crossType + "/peerings", "expressRoutePorts", "expressRoutePortsLocations", "expressRouteServiceProviders", "expressRouteProviderPorts",
+		crossType + "/peerings", portType, portType + "/links", portType + "/authorizations", "expressRoutePortsLocations", "expressRouteServiceProviders", "expressRouteProviderPorts",
 		"bgpServiceCommunities", "expressRouteGateways", "virtualWans", "virtualHubs", "routeFilters", gatewayType, connectionType, networkType,
 		networkType + "/subnets", networkType + "/virtualNetworkPeerings", publicType, interfaceType, "routeTables", "networkSecurityGroups",
 		"localNetworkGateways", "natGateways", "locations", "locations/operations", "locations/operationResults", "operations"}

@@ -58,12 +58,18 @@ func testFabric() *resource.Fabric {
 	f := &resource.Fabric{
 		Regions: []resource.Region{{Name: "westus2", DisplayName: "West US 2", Geography: "North America", Gateways: []string{"gw1", "gw2"},
 			Hosts: []string{"host1"}, PublicPool: netip.MustParsePrefix("203.0.113.0/24")}},
-		Locations: []resource.PeeringLocation{{Name: "Seattle", Geography: "North America", Region: "westus2", LocalRegions: []string{"westus2"}, Primary: "edge1", Secondary: "edge2"}},
+		Locations: []resource.PeeringLocation{{Name: "Seattle", Geography: "North America", Region: "westus2", LocalRegions: []string{"westus2"}, Primary: "edge1", Secondary: "edge2",
+			Address: "2001 Sixth Avenue", Contact: "noc@seattle.example"}},
 		Providers: []resource.Provider{{Name: "CloudExchange", Subscription: subProvider, PortPairs: []resource.PortPair{{
 			Name: "sea-cx-1", Location: "Seattle", BandwidthMbps: 10000, Primary: "edge1/pe0", Secondary: "edge2/pe0", SwitchPrimary: "xchg1/e1", SwitchSecondary: "xchg1/e2"}}}},
+		DirectPairs: []resource.DirectPair{
+			{Name: "sea-d1", Location: "Seattle", BandwidthGbps: 10, Primary: resource.DirectLink{Port: "edge1/dp0", Interface: "TenGigE1/0/1", PatchPanel: "PP-7", Rack: "A1", Colo: "MMR2"},
+				Secondary: resource.DirectLink{Port: "edge2/dp0", Connector: "SC"}},
+			{Name: "sea-d2", Location: "Seattle", BandwidthGbps: 100, Primary: resource.DirectLink{Port: "edge1/dp1"}, Secondary: resource.DirectLink{Port: "edge2/dp1"}},
+		},
 		Nodes: []resource.FabricNode{
-			{Name: "edge1", Role: resource.RoleEdge, VTEP: vtep("100.64.0.11/24"), Ports: port("pe0")},
-			{Name: "edge2", Role: resource.RoleEdge, VTEP: vtep("100.64.0.12/24"), Ports: port("pe0")},
+			{Name: "edge1", Role: resource.RoleEdge, VTEP: vtep("100.64.0.11/24"), Ports: port("pe0", "dp0", "dp1")},
+			{Name: "edge2", Role: resource.RoleEdge, VTEP: vtep("100.64.0.12/24"), Ports: port("pe0", "dp0", "dp1")},
 			{Name: "gw1", Role: resource.RoleGateway, VTEP: vtep("100.64.0.21/24"), Ports: port()},
 			{Name: "gw2", Role: resource.RoleGateway, VTEP: vtep("100.64.0.22/24"), Ports: port()},
 			{Name: "host1", Role: resource.RoleCompute, VTEP: vtep("100.64.0.31/24"), Ports: port("vm0", "vm1")},
