@@ -18,8 +18,8 @@ const (
 	zeroGUID        = "00000000-0000-0000-0000-000000000000"
 	authField       = "properties.authorizations"
 	peeringsField   = "properties.peerings"
-	byCustomer      = "Customer"
-	byProvider      = "Provider"
+	byCustomer      = resource.ByCustomer
+	byProvider      = resource.ByProvider
 	crossGroupStart = "CrossConnection-"
 )
 

@@ -201,6 +201,7 @@ func (d *draft) setPeering(old, c *resource.Circuit, name string, in *peeringPro
 		return created, err
 	}
 	p.State = resource.Updating
+	d.touchPort(c)
 	if err := d.world.CheckPeering(c, typ); err != nil {
 		return created, err
 	}
