@@ -98,7 +98,7 @@ func (k *kernel) makePunt(p *puntSpec, links map[string]netlink.Link, addrs map[
 			}
 		}
 	}
-	return dev, nil
+	return dev, k.peerRoutes(dev.KernelIndex, p.Addresses)
 }
 
 func (k *kernel) newPunt(p *puntSpec) (dev puntDevice, err error) {
@@ -128,6 +128,9 @@ func (k *kernel) newPunt(p *puntSpec) (dev puntDevice, err error) {
 	d := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: dev.PathIndex, Name: p.Path}}
 	if err := errors.Join(k.nl.LinkSetUp(d), k.nl.LinkSetUp(q)); err != nil {
 		return dev, fmt.Errorf("set up: %w", err)
+	}
+	if err := k.peerRoutes(dev.KernelIndex, p.Addresses); err != nil {
+		return dev, err
 	}
 	if err := k.nl.LinkSetAlias(q, puntReady+p.Attachment); err != nil {
 		return dev, fmt.Errorf("set alias: %w", err)
@@ -227,22 +230,33 @@ func addrKey(a *netlink.Addr) string {
 	return s
 }
 
-// addressOf is an address in the kernel's words. IPv4 gets no route with it: sockets are bound to the device, and without a route the kernel
-// takes what they ask for to be on its link. IPv6 needs the route; equal ones on two devices are told apart by the binding.
+// addressOf is an address in the kernel's words, that of a point-to-point pair a host's. Not as a peer address of the kernel's: for IPv4 it would
+// answer no ARP with arp_ignore=1, because it looks for an address that covers the target, and a peer address covers the peer alone; for IPv6
+// it loses the route to the peer when the device comes up. IPv4 gets no route with its address: sockets are bound to the device, and without a
+// route the kernel takes what they ask for to be on its link. IPv6 needs the route; equal ones on two devices are told apart by the binding.
 func addressOf(w plan.Address) *netlink.Addr {
 	a := &netlink.Addr{IPNet: ipNet(w.Prefix), Flags: unix.IFA_F_NOPREFIXROUTE}
 	if w.Prefix.Addr().Is6() {
 		a.Flags = unix.IFA_F_NODAD
 	}
-	if w.Peer.IsValid() && w.Peer.Is6() {
-		a.IPNet = ipNet(netip.PrefixFrom(w.Prefix.Addr(), w.Prefix.Addr().BitLen()))
-		a.Peer = ipNet(netip.PrefixFrom(w.Peer, w.Peer.BitLen()))
-	} else if w.Peer.IsValid() {
-		// Not as a peer address of the kernel's: with arp_ignore=1 it would answer no ARP, because it looks for an address that covers
-		// the target, and a peer address covers the peer alone.
+	if w.Peer.IsValid() {
 		a.IPNet = ipNet(netip.PrefixFrom(w.Prefix.Addr(), w.Prefix.Addr().BitLen()))
 	}
 	return a
+}
+
+// peerRoutes adds the routes to the IPv6 peers of point-to-point pairs, beside equal ones of other devices. The device is up.
+func (k *kernel) peerRoutes(index int, as []plan.Address) error {
+	for _, a := range as {
+		if !a.Peer.Is6() {
+			continue
+		}
+		r := &netlink.Route{LinkIndex: index, Dst: ipNet(netip.PrefixFrom(a.Peer, a.Peer.BitLen())), Protocol: unix.RTPROT_STATIC}
+		if err := k.nl.RouteAppend(r); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("add route to %v: %w", a.Peer, err)
+		}
+	}
+	return nil
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {
