@@ -14,7 +14,7 @@ import (
 // crossConnectionNoun is the provider's view of the circuits ordered from it.
 func crossConnectionNoun() noun {
 	return noun{name: "crossconnection", short: "Cross connections: a provider's side of the circuits ordered from it", role: "provider", verbs: []verb{
-		crossConnectionProvision(), crossConnectionShow(), crossConnectionList(), crossConnectionDeprovision(),
+		crossConnectionProvision(), crossConnectionShow(), crossConnectionList(), crossConnectionDeprovision(), crossConnectionSetPeering(), crossConnectionDeletePeering(),
 	}}
 }
 
@@ -110,10 +110,17 @@ func showCrossConnection(s *session, x *armnetwork.ExpressRouteCrossConnection) 
 		{"secondary port", val(p.SecondaryAzurePort)},
 		{"primary hand-off", val(x.Tags["primaryHandoff"])},
 		{"secondary hand-off", val(x.Tags["secondaryHandoff"])},
+	}
+	for _, site := range [][2]string{{"primary site", "primarySite"}, {"secondary site", "secondarySite"}} {
+		if text := val(x.Tags[site[1]]); text != "" {
+			fields = append(fields, field{site[0], text})
+		}
+	}
+	fields = append(fields, []field{
 		{"provider state", string(val(p.ServiceProviderProvisioningState))},
 		{"provider notes", val(p.ServiceProviderNotes)},
 		{"provisioning", string(val(p.ProvisioningState))},
-	}
+	}...)
 	for _, q := range p.Peerings {
 		if q.Properties != nil {
 			fields = append(fields, field{"peering", fmt.Sprintf("%s  vlan %s  peer AS %s", val(q.Name), number(q.Properties.VlanID), number(q.Properties.PeerASN))})
@@ -124,14 +131,16 @@ func showCrossConnection(s *session, x *armnetwork.ExpressRouteCrossConnection) 
 
 // crossConnectionProvision hands a circuit over to its customer.
 func crossConnectionProvision() verb {
-	var primary, secondary, notes string
+	var primary, secondary, primarySite, secondarySite, notes string
 	return verb{
 		use: "provision KEY", short: "Provision a circuit: connect it to the customer's ports and say so", args: [2]int{1, 1},
-		example:  "  onramp crossconnection provision 7f1c0000-0000-0000-0000-000000000000 --primary xchg1/ce1 --secondary xchg1/ce2\n  onramp crossconnection provision KEY --primary xchg1/ce1:tagged --secondary xchg1/ce2:tagged --notes 'cage 12'\n  onramp crossconnection provision KEY --primary xchg1/ce1:vc=101 --secondary xchg1/ce1:vc=102",
+		example:  "  onramp crossconnection provision 7f1c0000-0000-0000-0000-000000000000 --primary xchg1/ce1 --secondary xchg1/ce2\n  onramp crossconnection provision KEY --primary xchg1/ce1:tagged --secondary xchg1/ce2:tagged --notes 'cage 12'\n  onramp crossconnection provision KEY --primary xchg1/ce1:vc=101 --secondary xchg1/ce1:vc=102\n  onramp crossconnection provision KEY --primary pe1/s1:l3 --primary-site '172.16.0.1/30 bgp 172.16.0.2 65001'",
 		complete: completeKeys,
 		flags: func(f *pflag.FlagSet) {
-			f.StringVar(&primary, "primary", "", "customer port of the primary link: NODE/PORT for an untagged one, NODE/PORT:tagged for every peering by its tag, NODE/PORT:vc=TAG for a virtual circuit with that outer tag")
+			f.StringVar(&primary, "primary", "", "customer port of the primary link: NODE/PORT for an untagged one, NODE/PORT:tagged for every peering by its tag, NODE/PORT:vc=TAG for a virtual circuit with that outer tag, NODE/PORT:l3 on a router")
 			f.StringVar(&secondary, "secondary", "", "customer port of the secondary link; virtual circuits may share a port")
+			f.StringVar(&primarySite, "primary-site", "", "what is behind a primary hand-off at layer 3: 'ADDRESS/LENGTH bgp PEER ASN' or 'ADDRESS/LENGTH static NEXTHOP PREFIX…'")
+			f.StringVar(&secondarySite, "secondary-site", "", "what is behind a secondary one")
 			f.StringVar(&notes, "notes", "", "remark that the customer sees")
 		},
 		run: func(ctx context.Context, s *session, args []string) error {
@@ -141,10 +150,67 @@ func crossConnectionProvision() verb {
 			}
 			setTag(x, "primaryHandoff", primary)
 			setTag(x, "secondaryHandoff", secondary)
+			setTag(x, "primarySite", primarySite)
+			setTag(x, "secondarySite", secondarySite)
 			if notes != "" {
 				x.Properties.ServiceProviderNotes = &notes
 			}
 			return done(setProviderState(ctx, s, x, group, armnetwork.ServiceProviderProvisioningStateProvisioned))
+		},
+	}
+}
+
+// crossConnectionSetPeering configures a peering as the provider, of a circuit it manages at layer 3.
+func crossConnectionSetPeering() verb {
+	var o peeringFlags
+	return verb{
+		use: "set-peering KEY [private]", short: "Configure a peering of a circuit that this provider manages at layer 3", args: [2]int{1, 2},
+		example:  "  onramp crossconnection set-peering KEY --peer-asn 64900 --vlan 100 --primary 192.168.1.0/30 --secondary 192.168.1.4/30",
+		required: []string{"peer-asn", "vlan", "primary", "secondary"}, complete: completeKeys,
+		flags: o.define,
+		run: func(ctx context.Context, s *session, args []string) error {
+			p, err := o.peering(args)
+			if err != nil {
+				return err
+			}
+			x, group, err := findCrossConnection(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			poller, err := s.net.NewExpressRouteCrossConnectionPeeringsClient().BeginCreateOrUpdate(ctx, group, val(x.Name), string(*p.PeeringType),
+				armnetwork.ExpressRouteCrossConnectionPeering{Properties: &armnetwork.ExpressRouteCrossConnectionPeeringProperties{
+					PeeringType: p.PeeringType, State: p.State, PeerASN: p.PeerASN, VlanID: p.VlanID, SharedKey: p.SharedKey,
+					PrimaryPeerAddressPrefix: p.PrimaryPeerAddressPrefix, SecondaryPeerAddressPrefix: p.SecondaryPeerAddressPrefix,
+				}}, nil)
+			if _, err = wait(ctx, s, "peering "+string(*p.PeeringType)+" of "+val(x.Name), poller, err); err != nil {
+				return done(err)
+			}
+			x, _, err = findCrossConnection(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			return showCrossConnection(s, x)
+		},
+	}
+}
+
+// crossConnectionDeletePeering removes a peering that the provider configured.
+func crossConnectionDeletePeering() verb {
+	return verb{
+		use: "delete-peering KEY [private]", short: "Remove a peering that this provider configured", args: [2]int{1, 2},
+		example: "  onramp crossconnection delete-peering KEY", complete: completeKeys,
+		run: func(ctx context.Context, s *session, args []string) error {
+			name, err := peeringName(append(args, "private")[1])
+			if err != nil {
+				return err
+			}
+			x, group, err := findCrossConnection(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			p, err := s.net.NewExpressRouteCrossConnectionPeeringsClient().BeginDelete(ctx, group, val(x.Name), name, nil)
+			_, err = wait(ctx, s, "delete peering "+name+" of "+val(x.Name), p, err)
+			return done(err)
 		},
 	}
 }

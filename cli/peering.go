@@ -41,39 +41,50 @@ func peeringCreate() verb {
 		use: "create CIRCUIT [private]", short: "Configure a peering of a circuit, or change it", args: [2]int{1, 2},
 		example:  "  onramp peering create chicago private --peer-asn 65001 --vlan 200 --primary 192.168.1.0/30 --secondary 192.168.1.4/30\n  onramp peering create chicago --peer-asn 65001 --vlan 200 --primary 192.168.1.0/30 --secondary 192.168.1.4/30 --shared-key-file md5.key",
 		required: []string{"peer-asn", "vlan", "primary", "secondary"}, complete: completePeerings,
-		flags: func(f *pflag.FlagSet) {
-			f.Int64Var(&o.asn, "peer-asn", 0, "the customer's autonomous system number")
-			f.Int32Var(&o.vlan, "vlan", 0, "customer tag (C-tag) of the peering, 1 to 4094")
-			f.StringVar(&o.primary, "primary", "", "/30 of the primary link: the customer takes the first host, the edge the second")
-			f.StringVar(&o.secondary, "secondary", "", "/30 of the secondary link")
-			f.StringVar(&o.keyFile, "shared-key-file", "", "file with the TCP-MD5 key (or set ONRAMP_SHARED_KEY)")
-			f.BoolVar(&o.disabled, "disabled", false, "keep the peering, but its sessions shut down")
-		},
-		run: func(ctx context.Context, s *session, args []string) error { return o.create(ctx, s, args) },
+		flags: o.define,
+		run:   func(ctx context.Context, s *session, args []string) error { return o.create(ctx, s, args) },
 	}
 }
 
-// create sends the order.
-func (o *peeringFlags) create(ctx context.Context, s *session, args []string) error {
+// define adds the flags. The peer is the customer, or the provider where it manages the circuit.
+func (o *peeringFlags) define(f *pflag.FlagSet) {
+	f.Int64Var(&o.asn, "peer-asn", 0, "the autonomous system number of the customer, or of the provider that manages the circuit")
+	f.Int32Var(&o.vlan, "vlan", 0, "customer tag (C-tag) of the peering, 1 to 4094")
+	f.StringVar(&o.primary, "primary", "", "/30 of the primary link: the peer takes the first host, the edge the second")
+	f.StringVar(&o.secondary, "secondary", "", "/30 of the secondary link")
+	f.StringVar(&o.keyFile, "shared-key-file", "", "file with the TCP-MD5 key (or set ONRAMP_SHARED_KEY)")
+	f.BoolVar(&o.disabled, "disabled", false, "keep the peering, but its sessions shut down")
+}
+
+// peering is the order that the flags, and the type that may be the second argument, make.
+func (o *peeringFlags) peering(args []string) (*armnetwork.ExpressRouteCircuitPeeringPropertiesFormat, error) {
 	name, err := peeringName(append(args, "private")[1])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	key, err := readSecret(o.keyFile, "ONRAMP_SHARED_KEY")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	state := armnetwork.ExpressRoutePeeringStateEnabled
 	if o.disabled {
 		state = armnetwork.ExpressRoutePeeringStateDisabled
 	}
-	p, err := s.net.NewExpressRouteCircuitPeeringsClient().BeginCreateOrUpdate(ctx, s.group, args[0], name, armnetwork.ExpressRouteCircuitPeering{
-		Properties: &armnetwork.ExpressRouteCircuitPeeringPropertiesFormat{
-			PeeringType: to(armnetwork.ExpressRoutePeeringType(name)),
-			State:       &state, PeerASN: &o.asn, VlanID: &o.vlan, SharedKey: ptr(key),
-			PrimaryPeerAddressPrefix: &o.primary, SecondaryPeerAddressPrefix: &o.secondary,
-		},
-	}, nil)
+	return &armnetwork.ExpressRouteCircuitPeeringPropertiesFormat{
+		PeeringType: to(armnetwork.ExpressRoutePeeringType(name)),
+		State:       &state, PeerASN: &o.asn, VlanID: &o.vlan, SharedKey: ptr(key),
+		PrimaryPeerAddressPrefix: &o.primary, SecondaryPeerAddressPrefix: &o.secondary,
+	}, nil
+}
+
+// create sends the order.
+func (o *peeringFlags) create(ctx context.Context, s *session, args []string) error {
+	order, err := o.peering(args)
+	if err != nil {
+		return err
+	}
+	name := string(*order.PeeringType)
+	p, err := s.net.NewExpressRouteCircuitPeeringsClient().BeginCreateOrUpdate(ctx, s.group, args[0], name, armnetwork.ExpressRouteCircuitPeering{Properties: order}, nil)
 	r, err := wait(ctx, s, "peering "+name+" of "+args[0], p, err)
 	if err != nil {
 		return done(err)
