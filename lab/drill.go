@@ -22,12 +22,12 @@ func (l *Lab) drill(ctx context.Context, d CableDrill) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = l.pull(ctx, d)
+	seen, err := l.pull(ctx, d)
 	flows := st.stop()
 	if err != nil {
 		return "", err
 	}
-	r := DrillReport{Name: d.Name, Directions: flows}
+	r := DrillReport{Name: d.Name, Directions: flows, RouterMS: float64(seen.Router.Microseconds()) / 1e3, EdgeMS: float64(seen.Edge.Microseconds()) / 1e3}
 	for _, f := range flows {
 		r.Sent, r.Lost, r.BlackoutMS = r.Sent+f.Sent, r.Lost+f.Lost, max(r.BlackoutMS, f.BlackoutMS)
 	}
@@ -39,6 +39,10 @@ func (l *Lab) drill(ctx context.Context, d CableDrill) (string, error) {
 			break
 		}
 	}
+	if d.Silent {
+		text += fmt.Sprintf("; black-out %.0f ms → and %.0f ms ←, noticed after %.0f ms by %s and %.0f ms by %s", flows[0].BlackoutMS, flows[1].BlackoutMS,
+			r.RouterMS, d.Back[0].Router, r.EdgeMS, device(d.Link))
+	}
 	switch {
 	case d.MaxLost > 0 && r.Lost > d.MaxLost:
 		return "", fmt.Errorf("lost more than %d packets: %s", d.MaxLost, text)
@@ -49,23 +53,32 @@ func (l *Lab) drill(ctx context.Context, d CableDrill) (string, error) {
 }
 
 // pull is what happens under the stream. The cable is put back whatever happens.
-func (l *Lab) pull(ctx context.Context, d CableDrill) error {
+func (l *Lab) pull(ctx context.Context, d CableDrill) (seen detection, err error) {
 	if err := pause(ctx, settleTime); err != nil {
-		return err
+		return seen, err
 	}
-	if err := l.cut(d.Link, true); err != nil {
-		return err
+	cut := l.cut
+	if d.Silent {
+		cut = l.silence
 	}
-	err := pause(ctx, d.Down)
-	if err := errors.Join(err, l.cut(d.Link, false)); err != nil {
-		return err
+	if err := cut(d.Link, true); err != nil {
+		return seen, err
+	}
+	out, end := context.WithTimeout(ctx, d.Down)
+	defer end()
+	if d.Silent {
+		seen = l.detect(out, d.Back[0], d.Link, time.Now())
+	}
+	<-out.Done()
+	if err := errors.Join(ctx.Err(), cut(d.Link, false)); err != nil {
+		return seen, err
 	}
 	for _, s := range d.Back {
 		if err := l.waitSession(ctx, s, false, 30*time.Second); err != nil {
-			return fmt.Errorf("after the cable is back: %w", err)
+			return seen, fmt.Errorf("after the cable is back: %w", err)
 		}
 	}
-	return pause(ctx, d.After)
+	return seen, pause(ctx, d.After)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -31,6 +31,7 @@ type Options struct {
 	Root   string    // where labs keep their files; "": DefaultRoot
 	Detach bool      // Up returns when the story is told and leaves the world running
 	Keep   bool      // a failed story leaves the world running, for a look
+	Repeat int       // how often each drill of the story is run; 0: once
 	// WorldOnly builds namespaces, cables, routers and hosts, without control, nodes and story.
 	WorldOnly bool
 }

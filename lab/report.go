@@ -48,6 +48,9 @@ type DrillReport struct {
 	Lost       int          `json:"lost"`
 	BlackoutMS float64      `json:"blackout_ms"` // longest time in which nothing of one flow arrived
 	Directions []FlowReport `json:"directions"`
+	// When the ends of the session gave it up, of a silent drill; 0: not seen.
+	RouterMS float64 `json:"router_ms,omitempty"`
+	EdgeMS   float64 `json:"edge_ms,omitempty"`
 }
 
 // FlowReport is one direction of a stream.

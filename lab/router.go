@@ -60,6 +60,7 @@ func (r routerSite) uplinks() []Uplink {
 		if us[i].PeerASN == 0 {
 			us[i].PeerASN = cloudASN
 		}
+		us[i].BFD = us[i].BFD && !r.extra.NoBFD
 		if r.extra.Key != "" {
 			us[i].Key = r.extra.Key
 		}

@@ -58,6 +58,7 @@ type Extras struct {
 	Count int          `json:"count,omitempty"`
 	Key   string       `json:"key,omitempty"`
 	ASN   uint32       `json:"asn,omitempty"`
+	NoBFD bool         `json:"noBfd,omitempty"`
 }
 
 // stateFile keeps a State on disk.

@@ -74,7 +74,7 @@ func (l *Lab) act(ctx context.Context, s *Step) (string, error) {
 		return l.traceroute(ctx, *s.Traceroute)
 	case s.Drill != "":
 		d, _ := l.World.drill(s.Drill)
-		return l.drill(ctx, *d)
+		return l.drills(ctx, *d)
 	case s.Cut != "":
 		return s.Cut + " is out", l.cut(s.Cut, true)
 	case s.Restore != "":
@@ -92,7 +92,7 @@ func (l *Lab) act(ctx context.Context, s *Step) (string, error) {
 		return fmt.Sprintf("%s announces %d prefixes more", p.Router, p.Count), l.changeRouter(ctx, p.Router, func(e *Extras) { e.Base, e.Count = p.Base, p.Count })
 	case s.Key != nil:
 		k := *s.Key
-		return "", l.changeRouter(ctx, k.Router, func(e *Extras) { e.Key, e.ASN = k.Key, k.ASN })
+		return "", l.changeRouter(ctx, k.Router, func(e *Extras) { e.Key, e.ASN, e.NoBFD = k.Key, k.ASN, k.NoBFD })
 	case s.Send != nil:
 		return l.sendStep(ctx, s.As, *s.Send)
 	case s.Garbage != nil:

@@ -166,14 +166,16 @@ func labDrill() *cobra.Command {
 // labTest runs a world to its end.
 func labTest() *cobra.Command {
 	var out string
+	var repeat int
 	c := &cobra.Command{
 		Use: "test FILE", Short: "Run a world to its end, check, take it down; exit 0 only if every check held", Args: cli.Arguments(1, 1),
 		Example: "  onramp lab test labs/first-circuit.yaml --json out.json",
 		RunE: func(c *cobra.Command, args []string) error {
-			return lab.Test(c.Context(), args[0], out, lab.Options{Out: c.OutOrStdout()})
+			return lab.Test(c.Context(), args[0], out, lab.Options{Out: c.OutOrStdout(), Repeat: repeat})
 		},
 	}
 	c.Flags().StringVar(&out, "json", "", "write what was measured to this file")
+	c.Flags().IntVar(&repeat, "repeat", 1, "run each drill so often, and tell minimum, median and maximum")
 	return c
 }
 
