@@ -318,3 +318,5 @@ func (c *cast) announced(name string) []string {
 	slices.Sort(out)
 	return out
 }
+
+func (h *fakeHost) KeyFailures() (map[string]uint64, error) { return nil, nil }

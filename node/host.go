@@ -27,6 +27,8 @@ type host interface {
 	Forget(ifindex int, addr netip.Addr) error
 	// SetNeighbor sets a neighbour for good.
 	SetNeighbor(ifindex int, addr netip.Addr, mac net.HardwareAddr) error
+	// KeyFailures counts the TCP segments dropped for their MD5 signature, by md5_wrong, md5_missing and md5_unexpected.
+	KeyFailures() (map[string]uint64, error)
 	// NextHop says by which interface and neighbour an underlay address is reached.
 	NextHop(addr netip.Addr) (ifindex int, via netip.Addr, err error)
 	// Listen accepts BGP connections to local on the device only; peers without a key set by SetKey need none.
@@ -46,6 +48,7 @@ type listener interface {
 type event struct {
 	link     *linkState
 	neighbor *neighborState
+	arp      *arpSender
 }
 
 // linkState is an interface.
@@ -65,6 +68,13 @@ type neighborState struct {
 	Addr  netip.Addr
 	MAC   net.HardwareAddr
 	Gone  bool
+}
+
+// arpSender is who sent an ARP packet that came in.
+type arpSender struct {
+	Index int
+	Addr  netip.Addr
+	MAC   string
 }
 
 // portSpec is what a port's interface shall be.

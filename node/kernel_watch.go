@@ -49,6 +49,10 @@ func (k *kernel) watchOnce(ctx context.Context, f func(event)) error {
 		return err
 	}
 	defer unix.Close(fd)
+	senders, err := listenARP(ctx)
+	if err != nil {
+		return err
+	}
 	poll := time.NewTicker(carrierPoll)
 	defer poll.Stop()
 	for {
@@ -57,6 +61,8 @@ func (k *kernel) watchOnce(ctx context.Context, f func(event)) error {
 			return nil
 		case <-poll.C:
 			k.pollCarrier(fd, f)
+		case s := <-senders:
+			f(event{arp: &s})
 		case u, ok := <-links:
 			if !ok {
 				return nil

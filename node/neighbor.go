@@ -27,11 +27,13 @@ type neighbors struct {
 	wanted map[neighborKey]bool
 	static map[neighborKey]string       // MAC
 	behind map[neighborKey][]netip.Addr // tunnel ends reached through a neighbour of the underlay
+	missed map[neighborKey]time.Time    // asked for because packets go to them, and not of the plan; since when
+	heard  map[int][]stranger           // by interface
 }
 
 func newNeighbors() *neighbors {
 	return &neighbors{known: map[neighborKey]knownNeighbor{}, wanted: map[neighborKey]bool{}, static: map[neighborKey]string{},
-		behind: map[neighborKey][]netip.Addr{}}
+		behind: map[neighborKey][]netip.Addr{}, missed: map[neighborKey]time.Time{}, heard: map[int][]stranger{}}
 }
 
 // event hands what the kernel tells to the main goroutine.
@@ -42,6 +44,8 @@ func (a *Agent) event(e event) {
 			a.linkChanged(*e.link)
 		case e.neighbor != nil:
 			a.neighborChanged(*e.neighbor)
+		case e.arp != nil:
+			a.arpHeard(*e.arp)
 		}
 	})
 }

@@ -70,6 +70,7 @@ type Agent struct {
 	restoring bool   // the plan being applied is the saved one of the process before
 	linkError string // of the conversation with control
 	fibConfig fib.Config
+	grown     map[string]growth // of counters, since the last report
 }
 
 // punt is a punt device with what it was made from.
@@ -133,6 +134,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	helpers.Go(func() { a.converse(ctx) })
 	helpers.Go(func() { a.reportLoop(ctx) })
+	a.followMisses()
 	err := a.loop(ctx, failed)
 	cancel()
 	a.stop()
@@ -156,6 +158,7 @@ func (a *Agent) loop(ctx context.Context, failed <-chan error) error {
 			a.apply(a.desired)
 		case <-tick.C:
 			a.resolveMissing()
+			a.forgetMissed(time.Now())
 			a.reviveEstablished()
 		}
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ import (
 func (a *Agent) Status() plan.Report {
 	counters, err := a.fib.f.Counters()
 	mode := a.mode()
+	tags, tagErr := a.unknownTags()
+	keys, keyErr := a.host.KeyFailures()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r := plan.Report{Node: a.cfg.Name, Started: a.started, Time: time.Now(), Applied: a.applied, DataPath: dataPath(mode)}
@@ -30,7 +33,7 @@ func (a *Agent) Status() plan.Report {
 			problems = append(problems, p)
 		}
 	}
-	if err != nil {
+	if err := errors.Join(err, tagErr, keyErr); err != nil {
 		problems = append(problems, "read counters: "+err.Error())
 	}
 	r.Problem = strings.Join(problems, "; ")
@@ -46,6 +49,7 @@ func (a *Agent) Status() plan.Report {
 		r.Sessions = append(r.Sessions, s)
 	}
 	a.countersLocked(&r, counters)
+	a.growthLocked(&r, tags, keys)
 	return r
 }
 
@@ -125,7 +129,8 @@ func (a *Agent) countersLocked(r *plan.Report, c fib.Counters) {
 		at := &a.plan.Attachments[i]
 		n := c.Attachments[at.Name]
 		r.Attachments = append(r.Attachments, plan.AttachmentState{Name: at.Name, InPackets: n.InPackets, InBytes: n.InBytes,
-			OutPackets: n.OutPackets, OutBytes: n.OutBytes, Drops: dropCounts(n.Drops), Neighbors: append(ownAddresses(a, at), neighbors[at.Name]...)})
+			OutPackets: n.OutPackets, OutBytes: n.OutBytes, Drops: dropCounts(n.Drops), Neighbors: append(ownAddresses(a, at), neighbors[at.Name]...),
+			Strangers: a.strangersLocked(at.Name)})
 	}
 	for _, p := range a.plan.Policers {
 		n := c.Policers[p.Name]

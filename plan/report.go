@@ -19,7 +19,7 @@ type Report struct {
 	Attachments []AttachmentState
 	Policers    []PolicerState
 	Domains     []DomainState
-	Drops       []DropCount // whole node, by reason
+	Drops       []DropCount // whole node, by reason; with md5_wrong, md5_missing and md5_unexpected of the kernel's TCP (RFC 2385)
 }
 
 // PortState is the state of one port.
@@ -29,6 +29,15 @@ type PortState struct {
 	Mode    string // "native", "generic", ""
 	MAC     string
 	Changes int // up/down transitions since start
+	// UnknownTags are the tags that came in and belong to no attachment, those seen last first, at most 16.
+	UnknownTags []TagCount
+}
+
+// TagCount is a combination of tags (0: none) and how often it was seen.
+type TagCount struct {
+	STag, CTag uint16
+	Packets    uint64
+	Last       time.Time // when the number last grew; zero: not since the agent started
 }
 
 // SessionState is one BGP session as the FSM has it.
@@ -65,6 +74,8 @@ type AttachmentState struct {
 	OutPackets, OutBytes uint64
 	Drops                []DropCount
 	Neighbors            []NeighborState
+	// Strangers sent ARP here and are no peers of the plan; newest first, at most 4. Age is since the last ARP.
+	Strangers []NeighborState
 }
 
 // NeighborState is one row of the ARP/ND table.
@@ -86,6 +97,7 @@ type PolicerState struct {
 type DropCount struct {
 	Reason  string
 	Packets uint64
+	Last    time.Time // when the number last grew; zero: not since the agent started, or not kept (attachments)
 }
 
 // DomainState is the size of a domain's table. Routes themselves are fetched on demand (RouteQuery).
