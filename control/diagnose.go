@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"onramp/control/arm"
 	"onramp/control/compile"
@@ -59,6 +58,14 @@ func (d *ladder) add(layer, path string, ok bool, expected, seen, fix string) bo
 	return ok
 }
 
+// nearLimit is from how many hundredths of the prefix limit on a customer is warned.
+const nearLimit = 80
+
+// warn adds a line that is no fault yet: it is ok, and says what to do all the same.
+func (d *ladder) warn(layer, path, expected, seen, fix string) {
+	d.findings = append(d.findings, arm.Finding{Layer: layer, Path: path, OK: true, Expected: expected, Seen: seen, Fix: fix})
+}
+
 // ordered: the platform and the provider have done their part.
 func (d *ladder) ordered() bool {
 	c := d.c
@@ -104,10 +111,10 @@ func (d *ladder) link(at *compile.CircuitPath) bool {
 			"ask the operator: the node's plan and report differ")
 	}
 	s, _ := sessionOf(d.l.hub, at.Node, at.Session)
-	if s.State != established && !(d.frames(at, r, a) && d.arp(at, a)) {
+	if s.State != established && !(d.frames(at, &r, a) && d.arp(at, a)) {
 		return false
 	}
-	if !d.bgp(at, s) {
+	if !d.bgp(at, &r, s) {
 		return false
 	}
 	return d.prefixes(at, s)
@@ -142,98 +149,6 @@ func (d *ladder) port(at *compile.CircuitPath) bool {
 		fix = "set the adminState of the port's link to Enabled; if it is, check the cross-connect to the customer's router"
 	}
 	return d.add("port", at.Path, ok && p.Up, fmt.Sprintf("port %s/%s up", at.Node, at.Port), seen, fix)
-}
-
-// frames: something arrives with the right tags. Frames with other tags are on no attachment; only the node's drop counters show them.
-func (d *ladder) frames(at *compile.CircuitPath, r plan.Report, a plan.AttachmentState) bool {
-	resolved := neighborMAC(a, at.Customer) != ""
-	want := fmt.Sprintf("frames with S-tag %d and C-tag %d on %s/%s", d.c.Status.STag, d.p.VLAN, at.Node, at.Port)
-	if a.InPackets > 0 || resolved {
-		return d.add("tag", at.Path, true, want, fmt.Sprintf("%d packets", a.InPackets), "")
-	}
-	var wrong []string
-	for _, reason := range tagReasons() {
-		if n, ok := find(r.Drops, func(c plan.DropCount) bool { return c.Reason == reason.name }); ok && n.Packets > 0 {
-			wrong = append(wrong, fmt.Sprintf("%d frames dropped: %s", n.Packets, reason.words))
-		}
-	}
-	if len(wrong) == 0 {
-		return d.add("tag", at.Path, false, want, "no frames at all", "check that the customer's router is on, and the provider's hand-off port")
-	}
-	return d.add("tag", at.Path, false, want, "none; on this router "+strings.Join(wrong, ", "),
-		fmt.Sprintf("set VLAN %d on the customer's router, or untagged where the provider hands off untagged; the S-tag is the provider's", d.p.VLAN))
-}
-
-// tagReasons are the data path's drop reasons that a wrong tag causes.
-func tagReasons() []struct{ name, words string } {
-	return []struct{ name, words string }{
-		{"stag_unknown", "outer tag of no circuit"}, {"ctag_unknown", "inner tag of no peering"}, {"ctag_missing", "one tag where two belong"},
-		{"tag_missing", "untagged"}, {"tpid_wrong", "wrong EtherType of a tag"}, {"tag_third", "three tags"},
-	}
-}
-
-func neighborMAC(a plan.AttachmentState, peer fmt.Stringer) string {
-	n, _ := find(a.Neighbors, func(n plan.NeighborState) bool { return n.Addr.String() == peer.String() })
-	return n.MAC
-}
-
-func (d *ladder) arp(at *compile.CircuitPath, a plan.AttachmentState) bool {
-	mac := neighborMAC(a, at.Customer)
-	seen := mac
-	if mac == "" {
-		seen = "no answer to ARP"
-		if a.InPackets > 0 {
-			seen += fmt.Sprintf(", though %d packets came", a.InPackets)
-		}
-	}
-	return d.add("arp", at.Path, mac != "", fmt.Sprintf("%s (the first host of the /30) has a MAC", at.Customer), seen,
-		fmt.Sprintf("give the customer's router %s on VLAN %d; the edge has %s", at.Customer, d.p.VLAN, at.Edge))
-}
-
-func (d *ladder) bgp(at *compile.CircuitPath, s plan.SessionState) bool {
-	want := fmt.Sprintf("Established with %s, AS %d", at.Customer, d.p.PeerASN)
-	if s.State == established {
-		return d.add("bgp", at.Path, true, want, "Established for "+time.Since(s.Since).Round(time.Second).String(), "")
-	}
-	seen := s.State
-	if seen == "" {
-		seen = "no session"
-	}
-	if s.LastError != "" {
-		seen += "; last: " + s.LastError
-	}
-	layer := "bgp"
-	if strings.Contains(s.LastError, "Maximum Number of Prefixes") {
-		layer = "limit"
-		want = fmt.Sprintf("at most %d prefixes", resource.MaxPrefixes(d.c.Tier))
-	}
-	return d.add(layer, at.Path, false, want, seen, d.bgpFix(at, s))
-}
-
-// bgpFix reads the last error of a session. A wrong MD5 key makes the kernel drop segments without a word: TCP just never connects.
-func (d *ladder) bgpFix(at *compile.CircuitPath, s plan.SessionState) string {
-	e := strings.ToLower(s.LastError)
-	switch {
-	case strings.Contains(e, "maximum number of prefixes"):
-		return fmt.Sprintf("announce at most %d prefixes (summarise), or use the Premium tier; the session comes back by itself", resource.MaxPrefixes(d.c.Tier))
-	case strings.Contains(e, "bad peer as"):
-		return fmt.Sprintf("configure the router's own AS as %d and the neighbour's as %d, or change the peering's ASN", d.p.PeerASN, resource.ASN)
-	case strings.Contains(e, "hold timer"):
-		return "the router stopped answering: check the link for loss and the router's load"
-	case strings.Contains(e, "refused"):
-		return fmt.Sprintf("no BGP listens on %s: start it, with neighbour %s", at.Customer, at.Edge)
-	case strings.Contains(e, "cease"):
-		return "the router closed the session: look at its log"
-	case len(d.p.Key) > 0:
-		return fmt.Sprintf("check that the router has neighbour %s AS %d, and the peering's MD5 key: a wrong key looks like silence", at.Edge, resource.ASN)
-	}
-	return fmt.Sprintf("check that the router has neighbour %s AS %d, and no MD5 key: the peering has none", at.Edge, resource.ASN)
-}
-
-func (d *ladder) prefixes(at *compile.CircuitPath, s plan.SessionState) bool {
-	limit := resource.MaxPrefixes(d.c.Tier)
-	return d.add("route", at.Path, s.Received > 0, fmt.Sprintf("1 to %d prefixes from the customer", limit), fmt.Sprintf("%d", s.Received),
-		"announce the site's prefixes on this session")
 }
 
 // connections: each gateway that is linked has sessions with the edge, and sends its network.

@@ -264,6 +264,15 @@ func TestDiagnose(t *testing.T) {
 			r.Attachments[i].InPackets, r.Attachments[i].Neighbors = packets, nil
 		}
 	}
+	tag := func(stag, ctag uint16, age time.Duration) plan.TagCount {
+		return plan.TagCount{STag: stag, CTag: ctag, Packets: 12, Last: time.Now().Add(-age)}
+	}
+	tags := func(all ...plan.TagCount) []plan.TagCount { return all }
+	strange := func(r *plan.Report, a string) {
+		for i := range r.Attachments {
+			r.Attachments[i].Strangers = []plan.NeighborState{{Addr: addr(a), MAC: "02:00:00:00:00:07", Age: 2 * time.Second}}
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		order  func(*resource.Circuit)
@@ -282,20 +291,52 @@ func TestDiagnose(t *testing.T) {
 		{"plan not applied", nil, func(r *plan.Report) { r.Applied, r.Problem = 0, "no port pe0" }, "node", "no port pe0"},
 		{"port down", nil, func(r *plan.Report) { r.Ports[0].Up = false }, "port", "edge1/pe0"},
 		{"no frames", nil, func(r *plan.Report) { silent(r, 0) }, "tag", "no frames at all"},
-		{"wrong tag", nil, func(r *plan.Report) {
+		{"wrong S-tag", nil, func(r *plan.Report) {
 			silent(r, 0)
-			r.Drops = []plan.DropCount{{Reason: "ctag_unknown", Packets: 12}, {Reason: "ttl_expired", Packets: 3}}
-		}, "tag", "12 frames dropped: inner tag of no peering"},
+			r.Ports[0].UnknownTags = tags(tag(77, 55, time.Second), tag(31, 100, 2*time.Second))
+		}, "tag", "S-tag 30 expected, 31 seen on edge1/pe0 (12 frames, the last 2s ago)"},
+		{"wrong C-tag", nil, func(r *plan.Report) {
+			silent(r, 9) // it was right before
+			r.Ports[0].UnknownTags = tags(tag(31, 100, time.Second), tag(30, 200, 2*time.Second))
+		}, "tag", "C-tag 100 expected in S-tag 30, 200 seen on edge1/pe0"},
+		{"one tag", nil, func(r *plan.Report) {
+			silent(r, 0)
+			r.Ports[0].UnknownTags = tags(tag(0, 100, time.Second))
+		}, "tag", "S-tag 30 and C-tag 100 expected, only C-tag 100 seen on edge1/pe0"},
+		{"untagged", nil, func(r *plan.Report) {
+			silent(r, 0)
+			r.Ports[0].UnknownTags = tags(tag(0, 0, time.Second))
+		}, "tag", "expected, no tag seen on edge1/pe0"},
+		{"tags of long ago", nil, func(r *plan.Report) {
+			silent(r, 0)
+			r.Ports[0].UnknownTags = tags(tag(31, 100, time.Hour))
+		}, "tag", "no frames at all"},
+		{"wrong TPID", nil, func(r *plan.Report) {
+			silent(r, 0)
+			r.Drops = []plan.DropCount{{Reason: "ttl_expired", Packets: 3, Last: time.Now()}, {Reason: "tpid_wrong", Packets: 12, Last: time.Now()}}
+		}, "tag", "EtherType 0x8100 expected for the S-tag, another (0x88a8 or 0x9100) seen on edge1"},
+		{"somebody else's tags", nil, func(r *plan.Report) {
+			silent(r, 9)
+			r.Ports[0].UnknownTags = tags(tag(77, 55, time.Second))
+		}, "arp", "no answer"},
 		{"no arp", nil, func(r *plan.Report) { silent(r, 9) }, "arp", "though 9 packets came"},
-		{"wrong as", nil, session("Idle", "NOTIFICATION sent: OPEN/Bad Peer AS, 65009"), "bgp", "own AS as 65001"},
+		{"the edge's own address", nil, func(r *plan.Report) { silent(r, 9); strange(r, "192.168.1.2") }, "arp",
+			"192.168.1.1 expected at the customer, 192.168.1.2 seen, which is the edge's own, on edge1/pe0"},
+		{"the other link's address", nil, func(r *plan.Report) { silent(r, 9); strange(r, "192.168.1.5") }, "arp", "which is of the other link's 192.168.1.4/30"},
+		{"another network's address", nil, func(r *plan.Report) { silent(r, 9); strange(r, "10.9.9.9") }, "arp", "which is outside 192.168.1.0/30"},
+		{"wrong key", nil, func(r *plan.Report) {
+			session("Connect", "connect: timed out")(r)
+			r.Drops = []plan.DropCount{{Reason: "md5_unexpected", Packets: 5, Last: time.Now()}}
+		}, "bgp", "no MD5 key expected, one seen on router edge1 (5 segments"},
+		{"wrong as", nil, session("Idle", "sent NOTIFICATION OPEN/Bad Peer AS: expected 65001, got 65009"), "bgp", "AS 65001 expected, 65009 seen"},
 		{"silence without a key", nil, session("Connect", "connect: timed out"), "bgp", "no MD5 key"},
 		{"refused", nil, session("Active", "connection refused"), "bgp", "no BGP listens on 192.168.1.1"},
-		{"limit", nil, session("Idle", "NOTIFICATION sent: Cease/Maximum Number of Prefixes Reached"), "limit", "at most 4000 prefixes"},
+		{"limit", nil, session("Idle", "NOTIFICATION sent: Cease/Maximum Number of Prefixes Reached"), "limit", "at most 4000 prefixes expected, more seen"},
 		{"no routes", nil, func(r *plan.Report) {
 			for i := range r.Sessions {
 				r.Sessions[i].Received = 0
 			}
-		}, "route", "prefixes from the customer"},
+		}, "route", "no prefixes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inScene(t, func(t *testing.T, s *scene) {
@@ -310,6 +351,28 @@ func TestDiagnose(t *testing.T) {
 				}
 				checkDiagnosis(t, found, c.layer, c.says)
 			})
+		})
+	}
+}
+
+// From 80 % of the limit on there is a warning, and no fault.
+func TestDiagnoseWarnsOfTheLimit(t *testing.T) {
+	for received, want := range map[int]string{3199: "3199", 3200: "3200, a warning: 80 % of the limit", 4000: "100 %"} {
+		inScene(t, func(t *testing.T, s *scene) {
+			s.healthy(func(r *plan.Report) {
+				for i := range r.Sessions {
+					r.Sessions[i].Received = received
+				}
+			})
+			found, err := s.live.Diagnose(s.ctx, s.c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range found {
+				if f.Layer == "route" && f.Path == "primary" && (!f.OK || !strings.Contains(f.Seen, want) || received == 3199 && f.Seen != want) {
+					t.Errorf("%d prefixes: %+v", received, f)
+				}
+			}
 		})
 	}
 }
