@@ -117,6 +117,7 @@ func (d *ladder) link(at *compile.CircuitPath) bool {
 	if !d.bgp(at, &r, s) {
 		return false
 	}
+	d.nearLimit(at, s)
 	return d.prefixes(at, s)
 }
 
