@@ -21,6 +21,7 @@ func (c *checker) checkStory(path string, steps []Step) {
 		c.checkProbes(at, s)
 		c.checkDeeds(at, s)
 		c.checkStory(at+".parallel", s.Parallel)
+		c.checkUnder(at+".under", s.Under)
 	}
 }
 
@@ -39,6 +40,7 @@ func (s *Step) actions() []string {
 	add(s.Patch != "", "patch")
 	add(s.Edit != "", "edit")
 	add(len(s.Parallel) > 0, "parallel")
+	add(s.Under != nil, "under")
 	add(s.Wait != nil, "wait")
 	add(s.Boot != nil, "boot")
 	add(s.Ping != nil, "ping")

@@ -64,6 +64,8 @@ func (l *Lab) act(ctx context.Context, s *Step) (string, error) {
 	switch {
 	case s.call() != "":
 		return l.actCall(ctx, s)
+	case s.Under != nil:
+		return l.under(ctx, s.title(), *s.Under)
 	case s.Wait != nil:
 		return l.wait(ctx, *s.Wait)
 	case s.Boot != nil:

@@ -137,6 +137,7 @@ type Step struct {
 	Until   time.Duration     `yaml:"until"`  // a get is repeated until Expect holds, at most so long
 
 	Parallel   []Step       `yaml:"parallel"` // all at once
+	Under      *Under       `yaml:"under"`    // one after the other, under a packet stream
 	Wait       *Wait        `yaml:"wait"`
 	Boot       *Boot        `yaml:"boot"`
 	Ping       *Ping        `yaml:"ping"`
