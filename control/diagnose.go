@@ -58,14 +58,6 @@ func (d *ladder) add(layer, path string, ok bool, expected, seen, fix string) bo
 	return ok
 }
 
-// nearLimit is from how many hundredths of the prefix limit on a customer is warned.
-const nearLimit = 80
-
-// warn adds a line that is no fault yet: it is ok, and says what to do all the same.
-func (d *ladder) warn(layer, path, expected, seen, fix string) {
-	d.findings = append(d.findings, arm.Finding{Layer: layer, Path: path, OK: true, Expected: expected, Seen: seen, Fix: fix})
-}
-
 // ordered: the platform and the provider have done their part.
 func (d *ladder) ordered() bool {
 	c := d.c
