@@ -34,8 +34,8 @@ func (p *pretender) run(ctx context.Context) {
 		}
 		if w.Plan != nil {
 			p.plan = *w.Plan
-			_ = p.link.Report(ctx, p.report())
 		}
+		_ = p.link.Report(ctx, p.report()) // also now and then, when the wait for work ends without any
 		for _, q := range w.Queries {
 			_ = p.link.Answer(ctx, p.answer(q))
 		}
