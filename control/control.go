@@ -121,7 +121,7 @@ func New(cfg Config) (_ *Control, err error) {
 	c.hub = plan.NewHub()
 	tokens := newTokens(filepath.Join(cfg.DataDir, "node-tokens"), ring.Derive("node tokens"))
 	live := newLive(c.hub)
-	c.rec = &reconciler{store: c.store, hub: c.hub, tokens: tokens, log: cfg.Log, timeout: cfg.OperationTimeout, publish: live.show,
+	c.rec = &reconciler{store: c.store, hub: c.hub, tokens: tokens, log: cfg.Log, timeout: cfg.OperationTimeout, publish: live.show, counted: live.count,
 		shared: len(cfg.Etcd.Endpoints) > 0}
 	c.front, err = arm.New(arm.Config{Store: c.store, Live: live, Logger: cfg.Log, PublicURL: cfg.PublicURL,
 		IssuerKeyPath: filepath.Join(cfg.DataDir, "issuer.key")})

@@ -233,16 +233,11 @@ func (d *ladder) bgpFix(at *compile.CircuitPath, s plan.SessionState) string {
 	return fmt.Sprintf("check that the router has neighbour %s AS %d, and no MD5 key: the peering has none", at.Edge, resource.ASN)
 }
 
-// prefixes: the customer announces something, and not too much. From 80 % of the limit on the line warns, while all is well.
+// prefixes: the customer announces something.
 func (d *ladder) prefixes(at *compile.CircuitPath, s plan.SessionState) bool {
-	limit := resource.MaxPrefixes(d.c.Tier)
-	want := fmt.Sprintf("1 to %d prefixes from the customer", limit)
+	want := fmt.Sprintf("1 to %d prefixes from the customer", resource.MaxPrefixes(d.c.Tier))
 	if s.Received == 0 {
 		return d.add("route", at.Path, false, want, "no prefixes", "announce the site's prefixes on this session")
 	}
-	seen := fmt.Sprintf("%d", s.Received)
-	if s.Received*5 >= limit*4 {
-		seen += fmt.Sprintf(", a warning: %d %% of the limit, beyond which the session ends; summarise", s.Received*100/limit)
-	}
-	return d.add("route", at.Path, true, want, seen, "")
+	return d.add("route", at.Path, true, want, fmt.Sprint(s.Received), "")
 }

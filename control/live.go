@@ -22,6 +22,7 @@ const staleAfter = 60 * time.Second
 type live struct {
 	hub     *plan.Hub
 	current atomic.Pointer[view]
+	counts  atomic.Pointer[map[string]resource.ConnectionStatus]
 }
 
 var _ arm.Live = (*live)(nil)
@@ -29,6 +30,17 @@ var _ arm.Live = (*live)(nil)
 func newLive(h *plan.Hub) *live { return &live{hub: h} }
 
 func (l *live) show(v *view) { l.current.Store(v) }
+
+func (l *live) count(now map[string]resource.ConnectionStatus) { l.counts.Store(&now) }
+
+// ConnectionBytes implements arm.Live, from the last look at the reports.
+func (l *live) ConnectionBytes(id resource.ID) (in, out uint64) {
+	if all := l.counts.Load(); all != nil {
+		s := (*all)[id.Key()]
+		return s.InBytes, s.OutBytes
+	}
+	return 0, 0
+}
 
 func (l *live) view() (*view, error) {
 	if v := l.current.Load(); v != nil {

@@ -34,9 +34,10 @@ type reconciler struct {
 	hub     *plan.Hub
 	tokens  *tokens
 	log     *slog.Logger
-	timeout time.Duration // of an operation
-	publish func(*view)   // shows each new picture to Live
-	shared  bool          // other processes may have the same store
+	timeout time.Duration                              // of an operation
+	publish func(*view)                                // shows each new picture to Live
+	counted func(map[string]resource.ConnectionStatus) // shows the connections' counters to Live, by their keys
+	shared  bool                                       // other processes may have the same store
 
 	begun time.Time
 	last  *view

@@ -19,12 +19,15 @@ const established = "Established"
 // errSame says that the document already has what would be written.
 var errSame = errors.New("no change")
 
-// status writes what reports say of connections, where it changed. Counters are not status: they are read when somebody asks. A node that
+// status writes what reports say of connections, where it changed. Counters are not stored: they are shown to Live. A node that
 // fell silent says nothing any more.
 func (r *reconciler) status(ctx context.Context, v *view) error {
 	reports := r.hub.Reports()
 	maps.DeleteFunc(reports, func(_ string, rep plan.Report) bool { return time.Since(rep.Time) > staleAfter })
-	now := compile.ConnectionStatuses(v.input, reports)
+	now := v.index.ConnectionStatuses(reports)
+	if r.counted != nil {
+		r.counted(now)
+	}
 	var errs []error
 	for _, c := range v.world.Connections {
 		s, ok := now[c.Meta.ID.Key()]

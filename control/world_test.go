@@ -82,7 +82,7 @@ func (w *world) restart() {
 func (w *world) reconcile(st store.Store, h *plan.Hub) (kill context.CancelFunc, done chan struct{}) {
 	ctx, kill := context.WithCancel(context.Background())
 	r := &reconciler{store: st, hub: h, tokens: newTokens(w.tokens, []byte("secret")), log: slog.New(slog.DiscardHandler), timeout: w.timeout,
-		publish: w.live.show, shared: w.shared}
+		publish: w.live.show, counted: w.live.count, shared: w.shared}
 	done = make(chan struct{})
 	go func() { defer close(done); r.run(ctx) }()
 	return kill, done

@@ -38,7 +38,7 @@ func connections() noun[*resource.Connection] {
 	return noun[*resource.Connection]{
 		typ: connectionType, kind: resource.KindConnection,
 		blank: func(h resource.Head) *resource.Connection { return &resource.Connection{Meta: h} },
-		wire:  func(_ *view, n *resource.Connection) any { return connectionOut(n) },
+		wire:  func(v *view, n *resource.Connection) any { return connectionOut(v.live, n) },
 		apply: applyConnection,
 		drop:  dropConnection,
 	}
@@ -166,7 +166,8 @@ func (p *connectionProps) apply(n *resource.Connection, exists bool) (err error)
 	return nil
 }
 
-func connectionOut(n *resource.Connection) connectionWire {
+func connectionOut(l Live, n *resource.Connection) connectionWire {
+	in, out := l.ConnectionBytes(n.Meta.ID)
 	state := n.Status.State
 	if state == "" {
 		state = resource.ConnectionUnknown
@@ -174,8 +175,8 @@ func connectionOut(n *resource.Connection) connectionWire {
 	return connectionWire{headWire: headOut(&n.Meta, connectionType), Properties: &connectionProps{
 		ProvisioningState: n.Meta.State, ResourceGUID: n.Meta.GUID, Type: "ExpressRoute", Gateway: &refWire{n.Gateway.String()},
 		Peer: &refWire{n.Circuit.String()}, Weight: ptr(int32(n.RoutingWeight)), EnableBGP: ptr(false), Selectors: ptr(false),
-		IPsecPolicies: &[]any{}, SelectorPolicies: &[]any{}, Mode: "Default", Status: state, Ingress: ptr(int64(n.Status.InBytes)),
-		Egress: ptr(int64(n.Status.OutBytes)), Bypass: ptr(false), PrivateLink: ptr(false),
+		IPsecPolicies: &[]any{}, SelectorPolicies: &[]any{}, Mode: "Default", Status: state, Ingress: ptr(int64(in)),
+		Egress: ptr(int64(out)), Bypass: ptr(false), PrivateLink: ptr(false),
 	}}
 }
 

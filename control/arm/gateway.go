@@ -179,7 +179,7 @@ func listGatewayConnections(f *Front, c *call) (answer, error) {
 	rows := []connectionWire{}
 	for _, o := range os {
 		if n := o.(*resource.Connection); n.Gateway.Equal(g.Meta.ID) {
-			rows = append(rows, connectionOut(n))
+			rows = append(rows, connectionOut(f.cfg.Live, n))
 		}
 	}
 	return ok(listOf(rows)), nil

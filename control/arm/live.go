@@ -23,6 +23,8 @@ type Live interface {
 	LearnedRoutes(ctx context.Context, g *resource.Gateway) ([]GatewayRoute, error)
 	AdvertisedRoutes(ctx context.Context, g *resource.Gateway, peer string) ([]GatewayRoute, error)
 	BGPPeers(ctx context.Context, g *resource.Gateway) ([]BGPPeer, error)
+	// ConnectionBytes are the bytes that entered and left the gateway by a connection, as its nodes reported last; 0 where none did.
+	ConnectionBytes(id resource.ID) (in, out uint64)
 	EffectiveRoutes(ctx context.Context, i *resource.Interface) ([]EffectiveRoute, error)
 
 	// Nodes and Node are the operator's view: JSON-ready values of plan, report, sessions and counters.

@@ -58,6 +58,8 @@ func (l *fakeLive) EffectiveRoutes(ctx context.Context, _ *resource.Interface) (
 	return []EffectiveRoute{{Source: "VirtualNetworkGateway", State: "Active", NextHopType: "VirtualNetworkGateway", Prefixes: []string{"10.6.0.0/16"}, NextHops: []string{"10.0.0.29"}}}, l.wait(ctx)
 }
 
+func (l *fakeLive) ConnectionBytes(resource.ID) (in, out uint64) { return 1000, 2000 }
+
 func (l *fakeLive) Nodes(context.Context) (any, error) { return []string{"edge1", "edge2"}, l.err }
 
 func (l *fakeLive) Node(_ context.Context, name string) (any, error) {

@@ -41,6 +41,7 @@ type view struct {
 	secrets bool // the caller owns what it reads: authorization keys may show
 	open    func(resource.Sealed) (string, error)
 	fresh   bool // first answer of a create
+	live    Live
 	// circuits are all circuits, where the call is about ports; nil elsewhere.
 	circuits []*resource.Circuit
 }
@@ -50,7 +51,7 @@ func (f *Front) view(c *call) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{fabric: fabric, base: c.base, secrets: c.who.Role == resource.PrincipalCustomer, open: f.cfg.Store.Keyring().Open}
+	v := &view{fabric: fabric, base: c.base, secrets: c.who.Role == resource.PrincipalCustomer, open: f.cfg.Store.Keyring().Open, live: f.cfg.Live}
 	if !strings.HasPrefix(c.route.Action, networkNamespace+"/"+portType+"/") {
 		return v, nil
 	}

@@ -367,6 +367,9 @@ func TestReferenceHelpers(t *testing.T) {
 
 func TestConnectionStatus(t *testing.T) {
 	in := firstCircuit()
+	status := func(reports map[string]plan.Report) resource.ConnectionStatus {
+		return NewIndex(in).ConnectionStatuses(reports)[in.Connections[0].Meta.ID.Key()]
+	}
 	report := func(states ...string) plan.Report {
 		r := plan.Report{}
 		for i, s := range states {
@@ -379,15 +382,18 @@ func TestConnectionStatus(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		gw1, gw2 *plan.Report
+		edge     string // state of edge1's ends; "": it does not report
 		want     resource.ConnectionState
 		in       uint64
 	}{
-		{"silent", nil, nil, resource.ConnectionUnknown, 0},
-		{"new", new(report("Connect", "Idle")), nil, resource.ConnectionConnecting, 200},
-		{"down", new(report("Idle", "Idle")), new(report("Idle", "Idle")), resource.ConnectionNotConnected, 400},
-		{"one instance", new(report("Established", "Established")), new(report("Idle", "Idle")), resource.ConnectionConnecting, 400},
-		{"one edge", new(report("Established", "Idle")), new(report("Established", "Idle")), resource.ConnectionConnected, 400},
-		{"all", new(report("Established", "Established")), new(report("Established", "Established")), resource.ConnectionConnected, 400},
+		{"silent", nil, nil, "", resource.ConnectionUnknown, 0},
+		{"new", new(report("Connect", "Idle")), nil, "", resource.ConnectionConnecting, 200},
+		{"down", new(report("Idle", "Idle")), new(report("Idle", "Idle")), "", resource.ConnectionNotConnected, 400},
+		{"one instance", new(report("Established", "Established")), new(report("Idle", "Idle")), "", resource.ConnectionConnecting, 400},
+		{"one edge", new(report("Established", "Idle")), new(report("Established", "Idle")), "", resource.ConnectionConnected, 400},
+		{"one instance is away", new(report("Established", "Idle")), nil, "Established", resource.ConnectionConnected, 200},
+		{"the edge denies it", new(report("Established", "Idle")), nil, "Active", resource.ConnectionConnecting, 200},
+		{"all", new(report("Established", "Established")), new(report("Established", "Established")), "", resource.ConnectionConnected, 400},
 	} {
 		reports := map[string]plan.Report{}
 		for node, r := range map[string]*plan.Report{"gw1": c.gw1, "gw2": c.gw2} {
@@ -395,16 +401,20 @@ func TestConnectionStatus(t *testing.T) {
 				reports[node] = *r
 			}
 		}
-		s := ConnectionStatus(in, in.Connections[0], reports)
+		if c.edge != "" {
+			r := plan.Report{}
+			for _, gw := range []string{"gw1", "gw2"} {
+				r.Sessions = append(r.Sessions, plan.SessionState{Name: "connection/guid-link1/to/" + gw + "/v4", State: c.edge})
+			}
+			reports["edge1"] = r
+		}
+		s := status(reports)
 		if s.State != c.want || s.InBytes != c.in || s.VNI != 5001 {
 			t.Errorf("%s: %+v, want %s and %d bytes in", c.name, s, c.want, c.in)
 		}
-		if all := ConnectionStatuses(in, reports); all[in.Connections[0].Meta.ID.Key()] != s {
-			t.Errorf("%s: ConnectionStatuses differs: %+v", c.name, all)
-		}
 	}
 	in.Circuits[0].Status.ProviderState = resource.NotProvisioned
-	if s := ConnectionStatus(in, in.Connections[0], nil); s.State != resource.ConnectionNotConnected {
+	if s := status(nil); s.State != resource.ConnectionNotConnected {
 		t.Errorf("without its circuit: %s, want NotConnected", s.State)
 	}
 }

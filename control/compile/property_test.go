@@ -266,7 +266,8 @@ func BenchmarkConnectionStatuses1000(b *testing.B) {
 		}
 		reports[name] = r
 	}
+	w := NewIndex(in)
 	for b.Loop() {
-		ConnectionStatuses(in, reports)
+		w.ConnectionStatuses(reports)
 	}
 }

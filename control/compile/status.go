@@ -8,20 +8,16 @@ import (
 // established is the state of a working session (RFC 4271 §8.2.2).
 const established = "Established"
 
-// ConnectionStatus is what the gateway instances' reports say of a connection: its state, and the bytes that entered and left the gateway
-// by it. The other fields are c's own, unchanged.
+// ConnectionStatuses is what the nodes' reports say of all connections, by their keys: the state, and the bytes that entered and left the
+// gateway by it. The other fields are the connections' own, unchanged.
 //
-//	Unknown       no instance has reported
-//	Connected     every instance has a session with an edge router
+//	Unknown       no gateway instance has reported
+//	Connected     every instance that reports has at least one tunnel whose session is Established end to end
 //	Connecting    some have, or try
 //	NotConnected  none does, or the connection is in no plan
-func ConnectionStatus(in Input, c *resource.Connection, reports map[string]plan.Report) resource.ConnectionStatus {
-	return NewIndex(in).statusOf(c, indexReports(reports))
-}
-
-// ConnectionStatuses is ConnectionStatus for all connections of the input, by the connections' keys.
-func ConnectionStatuses(in Input, reports map[string]plan.Report) map[string]resource.ConnectionStatus {
-	w := NewIndex(in)
+//
+// Established end to end is what the gateway's end says and the edge's, where the edge router reports, does not deny.
+func (w *Index) ConnectionStatuses(reports map[string]plan.Report) map[string]resource.ConnectionStatus {
 	index := indexReports(reports)
 	all := make(map[string]resource.ConnectionStatus, len(w.linkList))
 	for _, c := range w.linkList {
@@ -38,29 +34,32 @@ func (w *Index) statusOf(c *resource.Connection, index map[string]reportIndex) r
 		return s
 	}
 	s.InBytes, s.OutBytes = 0, 0
-	reporting, trying := false, false
-	up := map[string]bool{} // gateway node → has a session
+	trying := false
+	up := map[string]bool{} // gateway node that reports → has a session
 	for _, t := range tunnels {
-		r, ok := index[t.Gateway]
-		state := r.session[t.GatewaySession] // "" without a report
-		reporting = reporting || ok
-		up[t.Gateway] = up[t.Gateway] || state == established
+		gateway, ok := index[t.Gateway]
+		if !ok {
+			continue
+		}
+		edge, heard := index[t.Edge]
+		state := gateway.session[t.GatewaySession]
+		up[t.Gateway] = up[t.Gateway] || state == established && (!heard || edge.session[t.EdgeSession] == established)
 		trying = trying || state != "" && state != "Idle"
-		a := r.attachment[t.GatewayAttachment]
+		a := gateway.attachment[t.GatewayAttachment]
 		s.InBytes += a.InBytes
 		s.OutBytes += a.OutBytes
 	}
-	s.State = connectionState(reporting, trying, up)
+	s.State = connectionState(trying, up)
 	return s
 }
 
-func connectionState(reporting, trying bool, up map[string]bool) resource.ConnectionState {
+func connectionState(trying bool, up map[string]bool) resource.ConnectionState {
 	all := true
 	for _, ok := range up {
 		all = all && ok
 	}
 	switch {
-	case !reporting:
+	case len(up) == 0:
 		return resource.ConnectionUnknown
 	case all:
 		return resource.ConnectionConnected
