@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -41,6 +42,39 @@ func fourByteAS(t *testing.T) {
 		a := s.rec.routes[pfx("192.0.2.0/24")].Attrs
 		return a != nil && a.PathString() == "4200000002"
 	})
+}
+
+// TestInteropFRRTwoOctets: FRR that sends no capabilities is sent numbers of two bytes, AS_TRANS among them. It has seen ours, so it takes
+// this side for a new speaker, whose AS4_PATH it must not read (RFC 6793 section 3).
+func TestInteropFRRTwoOctets(t *testing.T) {
+	if !inNetns(t) {
+		return
+	}
+	w := newWorld(t)
+	w.frr(t, "", "dont-capability-negotiate", "network 192.0.2.0/24")
+	s := speak(t, testConfig(), "", announcing(3))
+	if p := s.established(t); p.FourByteAS {
+		t.Errorf("peer %+v", p)
+	}
+	w.frrWants(t, "12076 23456", "show bgp ipv4 unicast 10.0.1.0/24")
+	s.rec.wait(t, "frr's route", 10*time.Second, func() bool {
+		a := s.rec.routes[pfx("192.0.2.0/24")].Attrs
+		return a != nil && a.PathString() == "65001"
+	})
+}
+
+// TestInteropFRRWrongKey: the wrong key gets nowhere, and is suspected.
+func TestInteropFRRWrongKey(t *testing.T) {
+	if !inNetns(t) {
+		return
+	}
+	w := newWorld(t)
+	w.frr(t, "", "password s3cret", "network 192.0.2.0/24")
+	wrong := speak(t, testConfig(), "other", nil)
+	eventually(t, "the wrong key is suspected", 15*time.Second, func() bool { return strings.Contains(wrong.Status().LastError, "MD5 keys differ") })
+	if _, _, ups := wrong.rec.down(0); ups > 0 {
+		t.Errorf("up with a wrong key: %+v", wrong.Status())
+	}
 }
 
 // TestInteropBIRDKeyIPv6: TCP-MD5 on a session over IPv6; the wrong key gets nowhere.
