@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -67,6 +68,8 @@ func spoil(t *rapid.T, in *Input) {
 			c.Status.Handoff = resource.Handoff{Primary: c.Status.Handoff.Primary + ":tagged"}
 		case 5:
 			c.Status.Handoff.Secondary = "xchg1/missing/port"
+		case 6, 7: // all circuits' virtual circuits may share a port
+			c.Status.Handoff = resource.Handoff{Primary: fmt.Sprint("xchg1/c1:vc=", 2*c.Status.STag), Secondary: fmt.Sprint("xchg1/c1:vc=", 2*c.Status.STag+1)}
 		}
 	}
 	for i := range in.Connections {
@@ -89,11 +92,32 @@ func spoil(t *rapid.T, in *Input) {
 	}
 }
 
+// manage puts all circuits on a router of the provider, in place of its switch, with sites of all kinds and some that are none.
+func manage(t *rapid.T, in *Input) {
+	router := resource.FabricNode{Name: "pe1", Role: resource.RoleRouter, Owner: "Contoso Exchange", Ports: []resource.FabricPort{{Name: "e1"}, {Name: "e2"}}}
+	pair := &in.Fabric.Providers[0].PortPairs[0]
+	pair.SwitchPrimary, pair.SwitchSecondary = "pe1/e1", "pe1/e2"
+	sites := []string{"172.16.0.1/30 bgp 172.16.0.2 65001", "172.16.0.1/30 static 172.16.0.2 10.2.0.0/16 0.0.0.0/0", "nonsense", ""}
+	for i, c := range in.Circuits {
+		a, b := fmt.Sprint("s", i), fmt.Sprint("t", i)
+		router.Ports = append(router.Ports, resource.FabricPort{Name: a}, resource.FabricPort{Name: b})
+		c.Status.Handoff = resource.Handoff{Primary: "pe1/" + a + ":l3", PrimarySite: rapid.SampledFrom(sites).Draw(t, "primary site")}
+		if rapid.Bool().Draw(t, "second link") {
+			c.Status.Handoff.Secondary = "pe1/" + b + ":l3"
+			c.Status.Handoff.SecondarySite = strings.ReplaceAll(rapid.SampledFrom(sites).Draw(t, "secondary site"), "172.16.0", "172.16.1")
+		}
+	}
+	in.Fabric.Nodes = append(in.Fabric.Nodes, router)
+}
+
 // TestPlansAreValid: whatever is half there, every reference in a plan resolves, names and tags are unique, and tunnels have two ends that
 // fit. The order of the input's lists changes nothing.
 func TestPlansAreValid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := manyCircuits(rapid.IntRange(0, 6).Draw(t, "circuits"))
+		if rapid.Bool().Draw(t, "managed") {
+			manage(t, &in)
+		}
 		spoil(t, &in)
 		out := Nodes(in)
 		valid(t, out)
