@@ -45,7 +45,7 @@ func fourByteAS(t *testing.T) {
 }
 
 // TestInteropFRRTwoOctets: FRR that sends no capabilities is sent numbers of two bytes, AS_TRANS among them. It has seen ours, so it takes
-// this side for a new speaker, whose AS4_PATH it must not read (RFC 6793 section 3).
+// this side for a new speaker, whose AS4_PATH it must not read (RFC 6793 section 4.1).
 func TestInteropFRRTwoOctets(t *testing.T) {
 	if !inNetns(t) {
 		return
