@@ -4,7 +4,7 @@ import "structs"
 
 // The structs of xdp/tables.h. A test compares them with the object's BTF.
 
-const abi = 3
+const abi = 4
 
 const (
 	portUnderlay = 1
@@ -26,6 +26,8 @@ const (
 
 	rootBits   = 12
 	entryChild = 0x80000000
+	entryFlat  = 0x40000000
+	entryNode  = 0x3fffffff
 )
 
 // mac is three 16-bit words in memory order.

@@ -10,7 +10,7 @@ import (
 
 // A table is one domain's longest-prefix-match structure as xdp/lookup.h reads it, with the prefixes it was made of.
 //
-//	root (4096 values, 12 bits) -> 1 word, values (6 bits) -> 1 word, values (6 bits) -> 4 words, values (8 bits)
+//	root (4096 values, 12 bits) -> word, values (6 bits) -> word, values (6) -> word, values (6) -> word, values (2)
 //
 // A changed node is written anew and hung in with one store of its parent's value, so that a packet sees the old node or the new one,
 // never a mixture. Where only values change, and no borders, they are stored in place; so are the root's.
@@ -46,7 +46,7 @@ func newLines(words uint32) *blocks {
 // level is the place of a node: its prefixes have lengths in (from, from+width].
 type level struct{ from, width uint8 }
 
-var levels = [...]level{{0, 12}, {12, 6}, {18, 6}, {24, 8}}
+var levels = [...]level{{0, 12}, {12, 6}, {18, 6}, {24, 6}, {30, 2}}
 
 type node struct {
 	depth   int
@@ -58,6 +58,7 @@ type node struct {
 	stale   bool              // something below must be written
 	word    uint32            // where it stands; 0: nowhere yet
 	lines   uint32            // how much
+	flat    bool              // as many values as slots
 	dflt    uint32
 }
 
@@ -66,12 +67,22 @@ func newNode(depth int) *node { return &node{depth: depth, dirty: true, stale: t
 // fresh reports whether the node was just made, so that its parent does not know it yet.
 func (n *node) fresh() bool { return n.word == 0 }
 
-// words is the number of words before the values; the root has none.
-func (n *node) words() uint32 {
-	if n.depth == 0 {
+// words is the number of words before the values: one, and none in the root.
+func (n *node) words() uint32 { return wordsAt(n.depth) }
+
+func wordsAt(depth int) uint32 {
+	if depth == 0 {
 		return 0
 	}
-	return 1 << (levels[n.depth].width - 6)
+	return 1
+}
+
+// entry is what the parent's slot says.
+func (n *node) entry() uint32 {
+	if n.flat {
+		return entryChild | entryFlat | n.word
+	}
+	return entryChild | n.word
 }
 
 func newTable(mem *tableMemory, set func(uint32)) *table {
@@ -170,7 +181,7 @@ func (t *table) write(n *node, dflt uint32) (moved bool, err error) {
 			return false, err
 		}
 		if moved {
-			set32(t.mem.value(t.valueOf(n, slot)), entryChild|kid.word)
+			set32(t.mem.value(t.valueOf(n, slot)), kid.entry())
 		}
 	}
 	n.stale = false
@@ -189,7 +200,7 @@ func (t *table) rewrite(n *node) (moved bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		slots[slot] = entryChild | kid.word
+		slots[slot] = kid.entry()
 	}
 	moved, err = t.build(n, slots)
 	if err != nil {
@@ -242,8 +253,8 @@ func (t *table) setDefault(n *node, dflt uint32) {
 	if n.word == 0 {
 		return
 	}
-	for i := range n.words() {
-		set32(&t.mem.word(n.word+i).Dflt, dflt)
+	if n.depth > 0 {
+		set32(&t.mem.word(n.word).Dflt, dflt)
 	}
 }
 
@@ -252,17 +263,17 @@ func (t *table) valueOf(n *node, slot uint32) uint32 {
 	if n.depth == 0 {
 		return n.word*4 + slot
 	}
-	w := t.mem.word(n.word + slot>>6)
-	return w.Base + uint32(bits.OnesCount64(w.Bits<<(63-slot&63))) - 1
+	w := t.mem.word(n.word)
+	return w.Base + uint32(bits.OnesCount64(w.Bits<<(63-slot))) - 1
 }
 
 // build writes the node's slots: in place where the borders are the same, else elsewhere.
 func (t *table) build(n *node, slots []uint32) (moved bool, err error) {
-	words, values := []cWord(nil), slots
+	borders, values, flat := uint64(0), slots, false
 	if n.depth > 0 {
-		words, values = compress(slots)
+		borders, values, flat = compress(slots)
 	}
-	if n.word != 0 && t.sameBorders(n, words) {
+	if n.word != 0 && (n.depth == 0 || t.mem.word(n.word).Bits == borders) {
 		at := n.word*4 + n.words()*4
 		for i, v := range values {
 			if p := t.mem.value(at + uint32(i)); *p != v {
@@ -281,37 +292,29 @@ func (t *table) build(n *node, slots []uint32) (moved bool, err error) {
 	for i, v := range values {
 		*t.mem.value(at + uint32(i)) = v
 	}
-	for i, w := range words {
-		*t.mem.word(word + uint32(i)) = cWord{Bits: w.Bits, Base: at + w.Base, Dflt: n.dflt}
+	if n.depth > 0 {
+		*t.mem.word(word) = cWord{Bits: borders, Base: at, Dflt: n.dflt}
 	}
 	t.release(n)
-	n.word, n.lines = word, lines
+	n.word, n.lines, n.flat = word, lines, flat
 	return true, nil
 }
 
-func (t *table) sameBorders(n *node, words []cWord) bool {
-	for i, w := range words {
-		if t.mem.word(n.word+uint32(i)).Bits != w.Bits {
-			return false
-		}
-	}
-	return true
-}
+// flatFrom is how many slots a run must have on average for a node to be worth compressing: others are flat, which packets read faster.
+const flatFrom = 4
 
-// compress makes runs of equal neighbours; each word begins a run of its own.
-func compress(slots []uint32) (words []cWord, runs []uint32) {
-	words = make([]cWord, len(slots)/64)
+// compress makes runs of equal neighbours, and a bit where each begins. In a flat node each slot is a run.
+func compress(slots []uint32) (borders uint64, runs []uint32, flat bool) {
 	for i, v := range slots {
-		w := &words[i/64]
-		if i%64 == 0 {
-			w.Base = uint32(len(runs))
-		}
-		if i%64 == 0 || v != slots[i-1] {
-			w.Bits |= 1 << (i % 64)
+		if i == 0 || v != slots[i-1] {
+			borders |= 1 << i
 			runs = append(runs, v)
 		}
 	}
-	return words, runs
+	if len(runs)*flatFrom > len(slots) {
+		return 1<<len(slots) - 1, slots, true
+	}
+	return borders, runs, false
 }
 
 // release gives a node's place back when the commit is through: until then its parent may point to it.
@@ -346,20 +349,17 @@ func inherited(mem *tableMemory, root uint32) (lines []block, groups map[uint32]
 	groups = map[uint32]bool{}
 	var walk func(word uint32, depth int)
 	walk = func(word uint32, depth int) {
-		words, values := uint32(0), uint32(1)<<rootBits
+		words, values := wordsAt(depth), uint32(1)<<rootBits
 		if depth > 0 {
-			words, values = 1<<(levels[depth].width-6), 0
-		}
-		for i := range words {
-			w := mem.word(word + i)
+			w := mem.word(word)
 			groups[w.Dflt] = true
-			values += uint32(bits.OnesCount64(w.Bits))
+			values = uint32(bits.OnesCount64(w.Bits))
 		}
 		at := word*4 + words*4
 		lines = append(lines, block{word / lineWords, (words*4 + values + lineValues - 1) / lineValues})
 		for i := range values {
 			if v := *mem.value(at + i); v&entryChild != 0 {
-				walk(v&^entryChild, depth+1)
+				walk(v&entryNode, depth+1)
 			} else {
 				groups[v] = true
 			}
@@ -383,11 +383,11 @@ func find(mem *tableMemory, root uint32, addr netip.Addr) (group uint32) {
 			break
 		}
 		slot := a << l.from >> (32 - l.width)
-		w := mem.word(v&^entryChild + slot>>6)
+		w := mem.word(v & entryNode)
 		if w.Dflt != 0 {
 			best = w.Dflt
 		}
-		v = *mem.value(w.Base + uint32(bits.OnesCount64(w.Bits<<(63-slot&63))) - 1)
+		v = *mem.value(w.Base + uint32(bits.OnesCount64(w.Bits<<(63-slot))) - 1)
 	}
 	if v == 0 {
 		return best

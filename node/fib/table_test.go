@@ -201,3 +201,45 @@ func TestBlocks(t *testing.T) {
 		}
 	})
 }
+
+// TestTableFlat fills a node until it is flat and empties it again: answers are right in both forms, and on the way.
+func TestTableFlat(t *testing.T) {
+	mem := heap(1 << 13)
+	var root uint32
+	tab := newTable(mem, func(r uint32) { root = r })
+	want := naive{}
+	put := func(p netip.Prefix, g uint32) {
+		pr, _ := prefixOf(p)
+		tab.put(pr.addr(), pr.len(), g)
+		want[p] = g
+		if g == 0 {
+			delete(want, p)
+		}
+		if err := tab.commit(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 256 {
+			if a := netip.AddrFrom4([4]byte{10, 0, byte(i), 1}); find(mem, root, a) != want.find(a) {
+				t.Fatalf("after %v: %v has group %d, want %d", p, a, find(mem, root, a), want.find(a))
+			}
+		}
+	}
+	flat := func() bool {
+		first := tab.root.kids[10<<4]
+		return first.kids[0] != nil && first.kids[0].flat && *mem.value(tab.valueOf(first, 0))&entryFlat != 0
+	}
+	put(netip.MustParsePrefix("10.0.0.0/8"), 3)
+	for i := range 64 {
+		put(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24), uint32(1+i%2))
+	}
+	if !flat() {
+		t.Error("64 runs are compressed")
+	}
+	put(netip.MustParsePrefix("10.0.0.0/8"), 2)
+	for i := range 60 {
+		put(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24), 0)
+	}
+	if flat() {
+		t.Error("five runs are flat")
+	}
+}

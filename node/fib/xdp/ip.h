@@ -81,18 +81,26 @@ inline_ int local(struct xdp_md *ctx, void *end, struct ipv4 *ip, struct frame *
 }
 
 /* source_check is the reverse path rule, RFC 3704. */
-inline_ int source_check(struct attachment *a, __u32 in, __be32 src)
+inline_ int source_check(struct attachment *a, __u32 in, __u32 root, __be32 src)
 {
 	struct group *g;
 
 	if (!(a->flags & (ATT_LOOSE | ATT_STRICT)))
 		return DROP_NONE;
-	g = route(a->domain, src);
+	g = route(root, src);
 	if (!g || g->kind != GROUP_FORWARD)
 		return DROP_SOURCE_UNROUTED;
 	if ((a->flags & ATT_STRICT) && !leaves_by(g, in))
 		return DROP_SOURCE_OTHER_PATH;
 	return DROP_NONE;
+}
+
+/* is_own reports whether the address is the attachment's own. Tunnels of a domain may share one, and its route names one of them. */
+__noinline int is_own(__u32 root, __be32 addr, __u32 in, __be32 own)
+{
+	struct group *g = route(root, addr);
+
+	return g && g->kind == GROUP_LOCAL && (g->hops[0].attachment == in || own == addr);
 }
 
 inline_ int ipv4_forward(struct xdp_md *ctx, struct ipv4 *ip, struct frame *f, struct group *g)
@@ -129,6 +137,7 @@ inline_ int ipv4(struct xdp_md *ctx, struct frame *f, struct attachment *a)
 	void *data, *end;
 	struct group *g;
 	struct ipv4 *ip;
+	__u32 root;
 	int why;
 
 	if ((why = ipv4_header(ctx, f)))
@@ -139,17 +148,14 @@ inline_ int ipv4(struct xdp_md *ctx, struct frame *f, struct attachment *a)
 	if ((void *)(ip + 1) > end)
 		return DROP_IP_LENGTH;
 	ports_of(end, ip, f);
-	if (is_control(ip->protocol, f->sport, f->dport)) {
-		g = route(a->domain, ip->dst);
-		/* Tunnels of a domain may share an address, and its route names one of them. */
-		if (g && g->kind == GROUP_LOCAL && (g->hops[0].attachment == f->in || a->address == ip->dst))
-			return punt(ctx, f, a);
-	}
+	root = root_of(a->domain);
+	if (is_control(ip->protocol, f->sport, f->dport) && is_own(root, ip->dst, f->in, a->address))
+		return punt(ctx, f, a);
 	if (!police(a->ingress, f->len + ETH_LEN))
 		return DROP_POLICED_IN;
-	if ((why = source_check(a, f->in, ip->src)))
+	if ((why = source_check(a, f->in, root, ip->src)))
 		return why;
-	g = route(a->domain, ip->dst);
+	g = route(root, ip->dst);
 	if (!g || g->kind == GROUP_NONE)
 		return DROP_NO_ROUTE;
 	if (g->kind == GROUP_LOCAL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Station: lookup. Longest prefix match in the domain's table, strides 12-6-6-8, then the choice of a live path of the group.
+/* Station: lookup. Longest prefix match in the domain's table, strides 12-6-6-6-2, then the choice of a live path of the group.
  *
- *   domain.root -> 4096 values -> 1 word, values -> 1 word, values -> 4 words, values
- *                  12 bits        6                 6                 8
+ *   domain.root -> 4096 values -> word, values -> word, values -> word, values -> word, values
+ *                  12 bits        6               6               6               2
  */
 #pragma once
 #include "parse.h"
@@ -26,16 +26,27 @@ inline_ __u32 value_at(__u32 at)
 }
 
 /* step reads one slot of a node; best becomes the node's default where it has one. */
-inline_ __u32 step(__u32 node, __u32 slot, __u32 *best)
+inline_ __u32 step(__u32 entry, __u32 slot, __u32 *best)
 {
-	__u32 index = node + (slot >> 6);
-	struct word *w = bpf_map_lookup_elem(&words, &index);
+	__u32 node = entry & ENTRY_NODE;
+	struct word *w = bpf_map_lookup_elem(&words, &node);
 
 	if (!w)
 		return 0;
 	if (w->dflt)
 		*best = w->dflt;
-	return value_at(w->base + popcount(w->bits << (63 - (slot & 63))) - 1);
+	if (entry & ENTRY_FLAT)
+		return value_at((node + 1) * 4 + slot);
+	return value_at(w->base + popcount(w->bits << (63 - slot)) - 1);
+}
+
+/* deeper goes on below /24. Few prefixes are that long, and code that is not run should not be in the way. */
+__noinline __u32 deeper(__u32 entry, __u32 addr, __u32 best)
+{
+	entry = step(entry, (addr >> 2) & 63, &best);
+	if (entry & ENTRY_CHILD)
+		entry = step(entry, addr & 3, &best);
+	return entry ? entry : best;
 }
 
 /* lookup answers the group of the longest prefix, 0 for none. root is a word index; addr is in host order. */
@@ -45,30 +56,28 @@ inline_ __u32 lookup(__u32 root, __u32 addr)
 
 	if (!(e & ENTRY_CHILD))
 		return e;
-	e = step(e & ~ENTRY_CHILD, (addr >> 14) & 63, &best);
+	e = step(e, (addr >> 14) & 63, &best);
 	if (!(e & ENTRY_CHILD))
-		goto leaf;
-	e = step(e & ~ENTRY_CHILD, (addr >> 8) & 63, &best);
+		return e ? e : best;
+	e = step(e, (addr >> 8) & 63, &best);
 	if (!(e & ENTRY_CHILD))
-		goto leaf;
-	e = step(e & ~ENTRY_CHILD, addr & 255, &best);
-leaf:
-	return e ? e : best;
+		return e ? e : best;
+	return deeper(e, addr, best);
 }
 
-inline_ struct group *route(__u32 domain, __be32 addr)
+/* root_of answers a domain's table, 0 for none. A packet asks once, so that all it looks up is of one generation. */
+inline_ __u32 root_of(__u32 domain)
 {
 	struct domain *d = bpf_map_lookup_elem(&domains, &domain);
-	__u32 index;
 
-	if (!d)
-		return 0;
-	if (!d->root)
-		return 0;
-	index = lookup(d->root, bpf_ntohl(addr));
-	if (!index)
-		return 0;
-	return bpf_map_lookup_elem(&groups, &index);
+	return d ? d->root : 0;
+}
+
+inline_ struct group *route(__u32 root, __be32 addr)
+{
+	__u32 index = root ? lookup(root, bpf_ntohl(addr)) : 0;
+
+	return index ? bpf_map_lookup_elem(&groups, &index) : 0;
 }
 
 /* flow_hash mixes the 5-tuple; fragments of one packet agree, because they have no ports. */

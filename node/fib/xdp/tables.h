@@ -88,8 +88,9 @@ struct domain {
 	__u32 pad;
 };
 
-/* 64 slots of a table node below the root, run-length compressed: bit i is set where slot i differs from slot i-1; bit 0 always. The
- * value of a slot is the 32-bit word of index base + number of bits up to the slot - 1, in the same memory, most often the same line. */
+/* The 64 (or 4) slots of a table node below the root, run-length compressed: bit i is set where slot i differs from slot i-1; bit 0 always. The
+ * value of a slot is the 32-bit word of index base + number of bits up to the slot - 1, in the same memory, most often the same line. A flat node has all bits set, and its values
+ * follow the word. */
 struct word {
 	__u64 bits;
 	__u32 base;
@@ -97,7 +98,9 @@ struct word {
 };
 
 #define ROOT_BITS 12
-#define ENTRY_CHILD 0x80000000u /* the rest is a word index; else a group, 0 none */
+#define ENTRY_CHILD 0x80000000u /* the rest is a node; else a group, 0 none */
+#define ENTRY_FLAT 0x40000000u  /* the node's bits are all set: values are found without them */
+#define ENTRY_NODE 0x3fffffffu  /* its word index */
 
 /* One slot of the table of keys: a hash table in mapped memory, four slots a bucket and cache line. */
 struct slot {
