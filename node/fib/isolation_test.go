@@ -25,10 +25,12 @@ import (
 //   - a frame that ends is counted once, under the reason it was made for, at the attachment it was made for;
 //   - nothing is lost from the books: frames in = delivered + answered + punted + passed to the kernel + dropped by reason.
 //
-// ONRAMP_ISOLATION_FRAMES and ONRAMP_ISOLATION_SEED repeat and enlarge a run.
+// ONRAMP_ISOLATION_FRAMES and ONRAMP_ISOLATION_SEED repeat and enlarge a run, which otherwise ends after isolationTime (a million frames take
+// half of it; under the race detector it is fewer).
 const (
 	isolationFrames = "ONRAMP_ISOLATION_FRAMES"
 	isolationSeed   = "ONRAMP_ISOLATION_SEED"
+	isolationTime   = 20 * time.Second
 	tenants         = 64
 	batchShots      = 20_000
 )
@@ -276,10 +278,11 @@ func minus(a, b cCount) cCount {
 
 // fire shoots n frames at both edges, in batches whose fates are known and batches of random damage by turns.
 func fire(t testing.TB, pair [2]*edge, seed uint64, n int) (map[string]int, verdicts, error) {
+	until := time.Now().Add(isolationTime)
 	g := &gun{rng: rand.New(rand.NewPCG(seed, 64)), pair: pair, all: shotKinds(), good: goodShots()}
 	kinds := map[string]int{}
 	var all verdicts
-	for batch := 0; n > 0; batch++ {
+	for batch := 0; n > 0 && (os.Getenv(isolationFrames) != "" || time.Now().Before(until)); batch++ {
 		var tally [2]verdicts
 		for range min(n, batchShots) {
 			s := g.draw(batch%3 == 2)
