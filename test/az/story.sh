@@ -122,7 +122,6 @@ run $er peering get-stats -g "$group" --circuit-name er1 -n AzurePrivatePeering 
 run az network vnet-gateway list-learned-routes -g "$group" -n g1 --query 'sort(value[].network)'
 run az network vnet-gateway list-bgp-peer-status -g "$group" -n g1 --query 'value[].[asn, state]' -o tsv
 run az network vnet-gateway list-advertised-routes -g "$group" -n g1 --peer "$(az network vnet-gateway list-bgp-peer-status -g "$group" -n g1 --query 'value[0].neighbor' -o tsv)" --query 'value[].network'
-run az rest --method post --url "/subscriptions/$(of customer subscription)/resourceGroups/$group/providers/Microsoft.Network/networkInterfaces/nic1/effectiveRouteTable?api-version=2022-01-01"
 
 echo "## Around it"
 run az network vnet-gateway list -g "$group" --query '[].name' -o tsv
@@ -145,7 +144,6 @@ run az lock create -g "$group" -n keep --lock-type CanNotDelete --query level
 fails $er auth delete -g "$group" --circuit-name er1 -n a1
 run az lock list -g "$group" --query '[].[name, level]' -o tsv
 run az lock delete -g "$group" -n keep
-fails $er port create -g "$group" -n p1 --bandwidth 10 --encapsulation Dot1Q --location "$region" --peering-location "$location"
 fails az network vnet-gateway delete -g "$group" -n g1
 
 echo "## And takes it all down"
