@@ -53,8 +53,8 @@ func (d *ladder) frames(at *compile.CircuitPath, r *plan.Report, a plan.Attachme
 	want := "frames with " + tagWords(own.STag, own.CTag) + " on " + where
 	resolved := neighborMAC(a, at.Customer) != ""
 	wrong, sure := d.wrongTags(at, r, own, etherType)
-	heard := len(recentStrangers(a)) > 0
-	if resolved || heard || a.InPackets > 0 && !sure {
+	heard := slices.ContainsFunc(recentStrangers(a), func(n plan.NeighborState) bool { return r.Time.Add(-n.Age).After(sure) })
+	if resolved || heard || a.InPackets > 0 && sure.IsZero() {
 		seen := fmt.Sprintf("%d packets", a.InPackets)
 		if a.InPackets == 0 {
 			seen = "ARP"
@@ -68,9 +68,9 @@ func (d *ladder) frames(at *compile.CircuitPath, r *plan.Report, a plan.Attachme
 		"the S-tag and its EtherType are the provider's", d.p.VLAN))
 }
 
-// wrongTags says in one line what came instead of the tags of an attachment; sure when it is meant for it: one of its two tags is right. A
-// tag of somebody else's is not told from a wrong one of its own, so those come last.
-func (d *ladder) wrongTags(at *compile.CircuitPath, r *plan.Report, own plan.Attachment, etherType uint16) (line string, sure bool) {
+// wrongTags says in one line what came instead of the tags of an attachment; sure is when that was meant for it, because one of its two tags is
+// right. A tag of somebody else's is not told from a wrong one of its own, so those come last, and are never sure.
+func (d *ladder) wrongTags(at *compile.CircuitPath, r *plan.Report, own plan.Attachment, etherType uint16) (line string, sure time.Time) {
 	port, _ := portOf(d.l.hub, at.Node, at.Port)
 	where := at.Node + "/" + at.Port
 	rank := func(t plan.TagCount) int {
@@ -94,21 +94,23 @@ func (d *ladder) wrongTags(at *compile.CircuitPath, r *plan.Report, own plan.Att
 	}
 	slices.SortStableFunc(seen, func(x, y plan.TagCount) int { return cmp.Compare(rank(x), rank(y)) })
 	if other := otherDrops(r, etherType, at.Node); other != "" && (len(seen) == 0 || rank(seen[0]) > 3) {
-		return other, false
+		return other, time.Time{}
 	}
 	if len(seen) == 0 {
-		return "", false
+		return "", time.Time{}
 	}
 	t := seen[0]
 	ago, _ := freshly(t.Last)
 	count := fmt.Sprintf(" seen on %s (%d frames, %s)", where, t.Packets, ago)
 	switch rank(t) {
 	case 0:
-		return fmt.Sprintf("C-tag %d expected in S-tag %d, %d", own.CTag, own.STag, t.CTag) + count, true
+		return fmt.Sprintf("C-tag %d expected in S-tag %d, %d", own.CTag, own.STag, t.CTag) + count, t.Last
 	case 1:
-		return fmt.Sprintf("S-tag %d expected, %d", own.STag, t.STag) + count, true
+		return fmt.Sprintf("S-tag %d expected, %d", own.STag, t.STag) + count, t.Last
+	case 2:
+		return fmt.Sprintf("%s expected, only C-tag %d", tagWords(own.STag, own.CTag), t.CTag) + count, t.Last
 	}
-	return tagWords(own.STag, own.CTag) + " expected, " + map[bool]string{true: "only "}[t.STag == 0 && t.CTag != 0] + tagWords(t.STag, t.CTag) + count, rank(t) == 2
+	return tagWords(own.STag, own.CTag) + " expected, " + tagWords(t.STag, t.CTag) + count, time.Time{}
 }
 
 // otherDrops are frames whose tags could not be read; the node counts them as a whole.
@@ -185,10 +187,8 @@ func (d *ladder) bgp(at *compile.CircuitPath, r *plan.Report, s plan.SessionStat
 	}
 	seen := cmp.Or(s.State, "no session")
 	if m := regexp.MustCompile(`Bad Peer AS: expected (\d+), got (\d+)`).FindStringSubmatch(s.LastError); m != nil {
-		seen = fmt.Sprintf("AS %s expected, %s seen; %s", m[1], m[2], seen)
-	}
-	key := d.wrongKey(r)
-	if key != "" {
+		seen = fmt.Sprintf("AS %s expected, %s seen; %s", m[1], m[2], seen) // TCP works: it is not the key
+	} else if key := d.wrongKey(r); key != "" {
 		seen = key + "; " + seen
 	}
 	if s.LastError != "" {
