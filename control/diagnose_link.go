@@ -92,7 +92,9 @@ func (d *ladder) wrongTags(at *compile.CircuitPath, r *plan.Report, own plan.Att
 			seen = append(seen, t)
 		}
 	}
-	slices.SortStableFunc(seen, func(x, y plan.TagCount) int { return cmp.Compare(rank(x), rank(y)) })
+	slices.SortStableFunc(seen, func(x, y plan.TagCount) int {
+		return cmp.Or(cmp.Compare(max(rank(x), 3), max(rank(y), 3)), y.Last.Compare(x.Last), cmp.Compare(rank(x), rank(y)))
+	})
 	if other := otherDrops(r, etherType, at.Node); other != "" && (len(seen) == 0 || rank(seen[0]) > 3) {
 		return other, time.Time{}
 	}

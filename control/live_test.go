@@ -302,7 +302,7 @@ func TestDiagnose(t *testing.T) {
 		}, "tag", "S-tag 30 expected, 31 seen on edge1/pe0 (12 frames, the last 2s ago)"},
 		{"wrong C-tag", nil, func(r *plan.Report) {
 			silent(r, 9) // it was right before
-			r.Ports[0].UnknownTags = tags(tag(31, 100, time.Second), tag(30, 200, 2*time.Second))
+			r.Ports[0].UnknownTags = tags(tag(31, 100, 2*time.Second), tag(30, 200, time.Second), tag(77, 55, 0))
 		}, "tag", "C-tag 100 expected in S-tag 30, 200 seen on edge1/pe0"},
 		{"one tag", nil, func(r *plan.Report) {
 			silent(r, 0)
