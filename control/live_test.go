@@ -252,32 +252,40 @@ func TestNodeViews(t *testing.T) {
 	})
 }
 
-// Each fault is named in its own layer, and nothing above it.
-func TestDiagnose(t *testing.T) {
-	session := func(state, last string) func(*plan.Report) {
-		return func(r *plan.Report) {
-			for i := range r.Sessions {
-				if strings.HasSuffix(r.Sessions[i].Name, "/ce4") {
-					r.Sessions[i].State, r.Sessions[i].LastError = state, last
-				}
+// sessionIs gives the customer's sessions a state and a last error.
+func sessionIs(state, last string) func(*plan.Report) {
+	return func(r *plan.Report) {
+		for i := range r.Sessions {
+			if strings.HasSuffix(r.Sessions[i].Name, "/ce4") {
+				r.Sessions[i].State, r.Sessions[i].LastError = state, last
 			}
 		}
 	}
-	silent := func(r *plan.Report, packets uint64) {
-		session("Active", "")(r)
-		for i := range r.Attachments {
-			r.Attachments[i].InPackets, r.Attachments[i].Neighbors = packets, nil
-		}
+}
+
+// silent has the customer's session down and its router unresolved.
+func silent(r *plan.Report, packets uint64) {
+	sessionIs("Active", "")(r)
+	for i := range r.Attachments {
+		r.Attachments[i].InPackets, r.Attachments[i].Neighbors = packets, nil
 	}
-	tag := func(stag, ctag uint16, age time.Duration) plan.TagCount {
-		return plan.TagCount{STag: stag, CTag: ctag, Packets: 12, Last: time.Now().Add(-age)}
+}
+
+func list[T any](all ...T) []T { return all }
+
+func tag(stag, ctag uint16, age time.Duration) plan.TagCount {
+	return plan.TagCount{STag: stag, CTag: ctag, Packets: 12, Last: time.Now().Add(-age)}
+}
+
+// strange has ARP come from an address.
+func strange(r *plan.Report, a string) {
+	for i := range r.Attachments {
+		r.Attachments[i].Strangers = []plan.NeighborState{{Addr: addr(a), MAC: "02:00:00:00:00:07", Age: 2 * time.Second}}
 	}
-	tags := func(all ...plan.TagCount) []plan.TagCount { return all }
-	strange := func(r *plan.Report, a string) {
-		for i := range r.Attachments {
-			r.Attachments[i].Strangers = []plan.NeighborState{{Addr: addr(a), MAC: "02:00:00:00:00:07", Age: 2 * time.Second}}
-		}
-	}
+}
+
+// Each fault is named in its own layer, and nothing above it.
+func TestDiagnose(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		order  func(*resource.Circuit)
@@ -298,23 +306,23 @@ func TestDiagnose(t *testing.T) {
 		{"no frames", nil, func(r *plan.Report) { silent(r, 0) }, "tag", "no frames at all"},
 		{"wrong S-tag", nil, func(r *plan.Report) {
 			silent(r, 0)
-			r.Ports[0].UnknownTags = tags(tag(77, 55, time.Second), tag(31, 100, 2*time.Second))
+			r.Ports[0].UnknownTags = list(tag(77, 55, time.Second), tag(31, 100, 2*time.Second))
 		}, "tag", "S-tag 30 expected, 31 seen on edge1/pe0 (12 frames, the last 2s ago)"},
 		{"wrong C-tag", nil, func(r *plan.Report) {
 			silent(r, 9) // it was right before
-			r.Ports[0].UnknownTags = tags(tag(31, 100, 2*time.Second), tag(30, 200, time.Second), tag(77, 55, 0))
+			r.Ports[0].UnknownTags = list(tag(31, 100, 2*time.Second), tag(30, 200, time.Second), tag(77, 55, 0))
 		}, "tag", "C-tag 100 expected in S-tag 30, 200 seen on edge1/pe0"},
 		{"one tag", nil, func(r *plan.Report) {
 			silent(r, 0)
-			r.Ports[0].UnknownTags = tags(tag(0, 100, time.Second))
+			r.Ports[0].UnknownTags = list(tag(0, 100, time.Second))
 		}, "tag", "S-tag 30 and C-tag 100 expected, only C-tag 100 seen on edge1/pe0"},
 		{"untagged", nil, func(r *plan.Report) {
 			silent(r, 0)
-			r.Ports[0].UnknownTags = tags(tag(0, 0, time.Second))
+			r.Ports[0].UnknownTags = list(tag(0, 0, time.Second))
 		}, "tag", "expected, no tag seen on edge1/pe0"},
 		{"tags of long ago", nil, func(r *plan.Report) {
 			silent(r, 0)
-			r.Ports[0].UnknownTags = tags(tag(31, 100, time.Hour))
+			r.Ports[0].UnknownTags = list(tag(31, 100, time.Hour))
 		}, "tag", "no frames at all"},
 		{"wrong TPID", nil, func(r *plan.Report) {
 			silent(r, 0)
@@ -322,7 +330,7 @@ func TestDiagnose(t *testing.T) {
 		}, "tag", "EtherType 0x8100 expected for the S-tag, another (0x88a8 or 0x9100) seen on edge1"},
 		{"somebody else's tags", nil, func(r *plan.Report) {
 			silent(r, 9)
-			r.Ports[0].UnknownTags = tags(tag(77, 55, time.Second))
+			r.Ports[0].UnknownTags = list(tag(77, 55, time.Second))
 		}, "arp", "no answer"},
 		{"no arp", nil, func(r *plan.Report) { silent(r, 9) }, "arp", "though 9 packets came"},
 		{"the edge's own address", nil, func(r *plan.Report) { silent(r, 9); strange(r, "192.168.1.2") }, "arp",
@@ -330,13 +338,13 @@ func TestDiagnose(t *testing.T) {
 		{"the other link's address", nil, func(r *plan.Report) { silent(r, 9); strange(r, "192.168.1.5") }, "arp", "which is of the other link's 192.168.1.4/30"},
 		{"another network's address", nil, func(r *plan.Report) { silent(r, 9); strange(r, "10.9.9.9") }, "arp", "which is outside 192.168.1.0/30"},
 		{"wrong key", nil, func(r *plan.Report) {
-			session("Connect", "connect: timed out")(r)
+			sessionIs("Connect", "connect: timed out")(r)
 			r.Drops = []plan.DropCount{{Reason: "md5_unexpected", Packets: 5, Last: time.Now()}}
 		}, "bgp", "no MD5 key expected, one seen on router edge1 (5 segments"},
-		{"wrong as", nil, session("Idle", "sent NOTIFICATION OPEN/Bad Peer AS: expected 65001, got 65009"), "bgp", "AS 65001 expected, 65009 seen"},
-		{"silence without a key", nil, session("Connect", "connect: timed out"), "bgp", "no MD5 key"},
-		{"refused", nil, session("Active", "connection refused"), "bgp", "no BGP listens on 192.168.1.1"},
-		{"limit", nil, session("Idle", "NOTIFICATION sent: Cease/Maximum Number of Prefixes Reached"), "limit", "at most 4000 prefixes expected, more seen"},
+		{"wrong as", nil, sessionIs("Idle", "sent NOTIFICATION OPEN/Bad Peer AS: expected 65001, got 65009"), "bgp", "AS 65001 expected, 65009 seen"},
+		{"silence without a key", nil, sessionIs("Connect", "connect: timed out"), "bgp", "no MD5 key"},
+		{"refused", nil, sessionIs("Active", "connection refused"), "bgp", "no BGP listens on 192.168.1.1"},
+		{"limit", nil, sessionIs("Idle", "NOTIFICATION sent: Cease/Maximum Number of Prefixes Reached"), "limit", "at most 4000 prefixes expected, more seen"},
 		{"no routes", nil, func(r *plan.Report) {
 			for i := range r.Sessions {
 				r.Sessions[i].Received = 0
