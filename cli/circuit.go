@@ -20,40 +20,39 @@ func circuitNoun() noun {
 
 // circuitCreate orders a circuit.
 func circuitCreate() verb {
-	var provider, peeringLocation, bandwidth, tier, family, location string
+	var o circuitOrder
 	return verb{
-		use: "create NAME", short: "Order a circuit from a connectivity provider", args: [2]int{1, 1},
-		example:  "  onramp circuit create chicago --provider OnrampExchange --peering-location Seattle --bandwidth 200Mbps\n  onramp circuit create local1 --provider OnrampExchange --peering-location Seattle --bandwidth 1Gbps --sku Local --family UnlimitedData",
-		required: []string{"provider", "peering-location", "bandwidth"},
+		use: "create NAME", short: "Order a circuit from a connectivity provider, or on a port of one's own", args: [2]int{1, 1},
+		example:  "  onramp circuit create chicago --provider OnrampExchange --peering-location Seattle --bandwidth 200Mbps\n  onramp circuit create local1 --provider OnrampExchange --peering-location Seattle --bandwidth 1Gbps --sku Local --family UnlimitedData\n  onramp circuit create direct1 --port tengig --bandwidth 2Gbps",
+		required: []string{"bandwidth"},
 		flags: func(f *pflag.FlagSet) {
-			f.StringVar(&provider, "provider", "", "connectivity provider (see 'onramp provider list')")
-			f.StringVar(&peeringLocation, "peering-location", "", "where the provider meets the edge")
-			f.StringVar(&bandwidth, "bandwidth", "", "50Mbps … 10Gbps, one the provider offers")
-			f.StringVar(&tier, "sku", "Standard", "Local, Standard or Premium")
-			f.StringVar(&family, "family", "MeteredData", "MeteredData or UnlimitedData")
-			f.StringVarP(&location, "location", "l", "", "region of the order (default the resource group's)")
+			f.StringVar(&o.provider, "provider", "", "connectivity provider (see 'onramp provider list')")
+			f.StringVar(&o.peeringLocation, "peering-location", "", "where the provider meets the edge")
+			f.StringVar(&o.port, "port", "", "instead of a provider: name or id of a port (see 'onramp port list')")
+			f.StringVar(&o.keyFile, "port-key-file", "", "file with a key of another subscription's port (default $ONRAMP_PORT_KEY)")
+			f.BoolVar(&o.rateLimit, "rate-limit", false, "on a port: hold each link to the circuit's bandwidth")
+			f.StringVar(&o.bandwidth, "bandwidth", "", "50Mbps … 10Gbps, one the provider offers; on a port 1Gbps … 400Gbps")
+			f.StringVar(&o.tier, "sku", "Standard", "Local, Standard or Premium")
+			f.StringVar(&o.family, "family", "MeteredData", "MeteredData or UnlimitedData")
+			f.StringVarP(&o.location, "location", "l", "", "region of the order (default the resource group's)")
 		},
 		run: func(ctx context.Context, s *session, args []string) error {
-			mbps, err := parseBandwidth(bandwidth)
+			props, err := o.properties(s)
 			if err != nil {
 				return err
 			}
-			loc, err := s.location(ctx, location)
+			loc, err := s.location(ctx, o.location)
 			if err != nil {
 				return err
 			}
 			p, err := s.net.NewExpressRouteCircuitsClient().BeginCreateOrUpdate(ctx, s.group, args[0], armnetwork.ExpressRouteCircuit{
 				Location: loc,
 				SKU: &armnetwork.ExpressRouteCircuitSKU{
-					Name:   to(tier + "_" + family),
-					Tier:   to(armnetwork.ExpressRouteCircuitSKUTier(tier)),
-					Family: to(armnetwork.ExpressRouteCircuitSKUFamily(family)),
+					Name:   to(o.tier + "_" + o.family),
+					Tier:   to(armnetwork.ExpressRouteCircuitSKUTier(o.tier)),
+					Family: to(armnetwork.ExpressRouteCircuitSKUFamily(o.family)),
 				},
-				Properties: &armnetwork.ExpressRouteCircuitPropertiesFormat{
-					ServiceProviderProperties: &armnetwork.ExpressRouteCircuitServiceProviderProperties{
-						ServiceProviderName: &provider, PeeringLocation: &peeringLocation, BandwidthInMbps: &mbps,
-					},
-				},
+				Properties: props,
 			}, nil)
 			r, err := wait(ctx, s, "circuit "+args[0], p, err)
 			if err != nil {
@@ -62,6 +61,42 @@ func circuitCreate() verb {
 			return showCircuit(s, &r.ExpressRouteCircuit)
 		},
 	}
+}
+
+// circuitOrder is what the flags of an order say.
+type circuitOrder struct {
+	provider, peeringLocation, port, keyFile, bandwidth, tier, family, location string
+	rateLimit                                                                   bool
+}
+
+// properties are the order's, from a provider or on a port.
+func (o *circuitOrder) properties(s *session) (*armnetwork.ExpressRouteCircuitPropertiesFormat, error) {
+	mbps, err := parseBandwidth(o.bandwidth)
+	switch {
+	case err != nil:
+		return nil, err
+	case o.port == "" && (o.provider == "" || o.peeringLocation == ""):
+		return nil, usagef("circuit create: give --provider and --peering-location, or --port")
+	case o.port != "" && o.provider != "":
+		return nil, usagef("circuit create: a circuit is a provider's or on a port: give --provider or --port")
+	case o.port == "":
+		return &armnetwork.ExpressRouteCircuitPropertiesFormat{ServiceProviderProperties: &armnetwork.ExpressRouteCircuitServiceProviderProperties{
+			ServiceProviderName: &o.provider, PeeringLocation: &o.peeringLocation, BandwidthInMbps: &mbps,
+		}}, nil
+	}
+	port := o.port
+	if !strings.HasPrefix(port, "/") {
+		port = s.id("expressRoutePorts", port)
+	}
+	p := &armnetwork.ExpressRouteCircuitPropertiesFormat{ExpressRoutePort: &armnetwork.SubResource{ID: &port}, BandwidthInGbps: to(float32(mbps) / 1000)}
+	key, err := readSecret(o.keyFile, "ONRAMP_PORT_KEY")
+	if key != "" {
+		p.AuthorizationKey = &key
+	}
+	if o.rateLimit {
+		p.EnableDirectPortRateLimit = &o.rateLimit
+	}
+	return p, err
 }
 
 // parseBandwidth reads "200Mbps", "1Gbps" or a number of Mbps.
@@ -106,6 +141,7 @@ func showCircuit(s *session, c *armnetwork.ExpressRouteCircuit) error {
 		{"sku", circuitSKU(c)},
 		{"location", val(c.Location)},
 		{"provider", circuitProvider(c).name},
+		{"port", circuitPort(c)},
 		{"peering location", circuitProvider(c).location},
 		{"bandwidth", circuitProvider(c).bandwidth},
 		{"service key", val(p.ServiceKey)},
@@ -136,11 +172,25 @@ type order struct{ name, location, bandwidth string }
 
 // circuitProvider is what was ordered from whom; empty on a circuit without a provider.
 func circuitProvider(c *armnetwork.ExpressRouteCircuit) order {
-	if c.Properties == nil || c.Properties.ServiceProviderProperties == nil {
+	if c.Properties == nil {
+		return order{}
+	}
+	if g := c.Properties.BandwidthInGbps; g != nil {
+		return order{bandwidth: mbps(int32(val(g) * 1000))}
+	}
+	if c.Properties.ServiceProviderProperties == nil {
 		return order{}
 	}
 	sp := c.Properties.ServiceProviderProperties
 	return order{val(sp.ServiceProviderName), val(sp.PeeringLocation), mbps(val(sp.BandwidthInMbps))}
+}
+
+// circuitPort is the name of the port a circuit is on; "" of a provider's.
+func circuitPort(c *armnetwork.ExpressRouteCircuit) string {
+	if c.Properties == nil || c.Properties.ExpressRoutePort == nil {
+		return ""
+	}
+	return last(val(c.Properties.ExpressRoutePort.ID))
 }
 
 // mbps prints a bandwidth.
@@ -249,10 +299,11 @@ func changeCircuit(c *armnetwork.ExpressRouteCircuit, bandwidth, tier, family st
 		if err != nil {
 			return err
 		}
-		if c.Properties.ServiceProviderProperties == nil {
-			return usagef("circuit update: the circuit has no provider; its bandwidth is its port's")
+		if sp := c.Properties.ServiceProviderProperties; sp != nil {
+			sp.BandwidthInMbps = &n
+		} else {
+			c.Properties.BandwidthInGbps = to(float32(n) / 1000)
 		}
-		c.Properties.ServiceProviderProperties.BandwidthInMbps = &n
 	}
 	if tier != "" {
 		c.SKU.Tier = to(armnetwork.ExpressRouteCircuitSKUTier(tier))

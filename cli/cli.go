@@ -43,7 +43,7 @@ type verb struct {
 // nouns lists every noun in the order of the help text.
 func nouns() []noun {
 	return []noun{
-		circuitNoun(), peeringNoun(), authorizationNoun(), crossConnectionNoun(), connectionNoun(),
+		circuitNoun(), portNoun(), peeringNoun(), authorizationNoun(), crossConnectionNoun(), connectionNoun(),
 		gatewayNoun(), networkNoun(), interfaceNoun(),
 		groupNoun(), providerNoun(), fabricNoun(), nodeNoun(),
 	}
