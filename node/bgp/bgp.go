@@ -37,21 +37,24 @@ var (
 
 // Config is one session as it shall be. It is immutable; a changed Config needs Session.Reconfigure.
 type Config struct {
-	Name           string
-	LocalAS        uint32
-	PeerAS         uint32
-	RouterID       netip.Addr // IPv4-shaped
-	LocalAddr      netip.Addr
-	PeerAddr       netip.Addr
-	Families       []Family      // nil: IPv4Unicast
-	Keepalive      time.Duration // offered; 0: 60 s
-	HoldTime       time.Duration // offered; 0: 180 s; below 0: none, the session has no hold timer
-	Passive        bool
-	ConnectRetry   time.Duration // 0: 5 s
-	RestartTime    time.Duration // RFC 4724; 0: helper only
-	Restarting     bool          // this speaker just restarted and kept its forwarding state (R and F bits)
-	MaxPrefixes    int           // per family, counted by the session from what the Handler keeps; 0: none
-	IdleAfterLimit time.Duration // after Cease/1 towards the peer; 0: 60 s
+	Name         string
+	LocalAS      uint32
+	PeerAS       uint32
+	RouterID     netip.Addr // IPv4-shaped
+	LocalAddr    netip.Addr
+	PeerAddr     netip.Addr
+	Families     []Family      // nil: IPv4Unicast
+	Keepalive    time.Duration // offered; 0: 60 s
+	HoldTime     time.Duration // offered; 0: 180 s; below 0: none, the session has no hold timer
+	Passive      bool
+	ConnectRetry time.Duration // 0: 5 s
+	RestartTime  time.Duration // RFC 4724; 0: helper only
+	// KeepOverNotification sets the N bit (RFC 8538): a NOTIFICATION, and so an expired hold timer, does not end graceful restart. Only
+	// for paths whose death something else notices: a peer keeps using a silent one for all of RestartTime.
+	KeepOverNotification bool
+	Restarting           bool          // this speaker just restarted and kept its forwarding state (R and F bits)
+	MaxPrefixes          int           // per family, counted by the session from what the Handler keeps; 0: none
+	IdleAfterLimit       time.Duration // after Cease/1 towards the peer; 0: 60 s
 }
 
 // Internal reports whether the session is internal BGP.

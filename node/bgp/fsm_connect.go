@@ -55,7 +55,7 @@ func (f *FSM) accepted(now time.Time) {
 
 // offer is this side's OPEN.
 func (f *FSM) offer() *Open {
-	r := &Restart{Notification: true}
+	r := &Restart{Notification: f.cfg.KeepOverNotification}
 	if f.cfg.RestartTime > 0 {
 		r.Restarting = f.cfg.Restarting && !f.wasUp
 		r.Time = min(f.cfg.RestartTime, maxRestartTime)

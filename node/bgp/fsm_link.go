@@ -171,9 +171,9 @@ func (f *FSM) end(id LinkID, n *Notification, d Down, now time.Time) {
 	f.drop(id, n, d, now)
 }
 
-// notifiesGracefully reports whether both sides set the N bit; this side always does.
+// notifiesGracefully reports whether both sides set the N bit.
 func (f *FSM) notifiesGracefully(l *link) bool {
-	return l.open != nil && l.open.Restart != nil && l.open.Restart.Notification
+	return f.cfg.KeepOverNotification && l.open != nil && l.open.Restart != nil && l.open.Restart.Notification
 }
 
 // keep fills in what stays after the session on l, where the peer said it keeps forwarding over a restart.

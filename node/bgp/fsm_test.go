@@ -268,6 +268,7 @@ func TestGracefulRestartHelper(t *testing.T) {
 		{"Hard Reset with N", restartOpen(true, false), cease(ceaseHardReset), "close:out down"},
 		{"hold timer without N", restartOpen(false, false), Input{Kind: InTimer}, "close:out:4/0 down"},
 		{"hold timer with N", restartOpen(true, false), Input{Kind: InTimer}, "close:out:4/0 down+keep:2m0s"},
+		{"hold timer with N, ours is not set", restartOpen(true, false), Input{Kind: InTimer}, "close:out:4/0 down"},
 		{"connected anew", restartOpen(false, false), Input{Kind: InAccepted}, "close:out down+keep:2m0s open:in"},
 		{"link down", restartOpen(true, false), Input{Kind: InReset}, "close:out down"},
 		{"stop with N", restartOpen(true, false), stop, "close:out:6/2 down"},
@@ -276,6 +277,7 @@ func TestGracefulRestartHelper(t *testing.T) {
 		{"stop without N, we restart gracefully", restartOpen(false, false), stop, "close:out:6/2 down"},
 	} {
 		c := testConfig()
+		c.KeepOverNotification = !strings.Contains(tc.name, "ours is not set")
 		if strings.Contains(tc.name, "we restart gracefully") {
 			c.RestartTime = time.Minute
 		}
@@ -334,7 +336,7 @@ func TestKeptRoutesGo(t *testing.T) {
 
 func TestRestarter(t *testing.T) {
 	c := testConfig()
-	c.RestartTime, c.Restarting = 90*time.Second, true
+	c.RestartTime, c.Restarting, c.KeepOverNotification = 90*time.Second, true, true
 	f := NewFSM(c, testRand(), t0)
 	if r := f.offer().Restart; !r.Restarting || r.Time != 90*time.Second || len(r.Forwarding) != 1 || !r.Notification {
 		t.Errorf("after a restart: %+v", r)
