@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,6 +130,7 @@ func killUnderWriters(t *testing.T, c *cluster, s Store) {
 	changed := s.Changed(t.Context())
 	const writers = 4
 	var acked, unknown [writers]int
+	var total atomic.Int64
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -146,6 +148,7 @@ func killUnderWriters(t *testing.T, c *cluster, s Store) {
 				switch {
 				case err == nil:
 					acked[w]++
+					total.Add(1)
 				case errors.Is(err, ErrUnavailable):
 					unknown[w]++
 				default:
@@ -154,9 +157,18 @@ func killUnderWriters(t *testing.T, c *cluster, s Store) {
 			}
 		})
 	}
-	<-time.After(500 * time.Millisecond)
+	more := func() { // writes go on, however slow the machine is
+		for from, deadline := total.Load(), time.Now().Add(time.Minute); total.Load() < from+40; {
+			if time.Now().After(deadline) {
+				t.Errorf("%d writes acknowledged in a minute", total.Load()-from)
+				return
+			}
+			<-time.After(10 * time.Millisecond)
+		}
+	}
+	more()
 	c.leader(s).kill()
-	<-time.After(3 * time.Second)
+	more()
 	close(stop)
 	wg.Wait()
 	drain(changed)
@@ -172,7 +184,7 @@ func killUnderWriters(t *testing.T, c *cluster, s Store) {
 	}
 	got := must[resource.Object](t)(s.Get(t.Context(), circuitID("rg1", "counter"))).(*resource.Circuit).BandwidthMbps - 200
 	t.Logf("%d acknowledged, %d unknown, counted %d", a, u, got)
-	if got < a || got > a+u || a < 100 {
+	if got < a || got > a+u {
 		t.Errorf("counted %d, acknowledged %d, unknown %d", got, a, u)
 	}
 }
