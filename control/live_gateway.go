@@ -42,8 +42,8 @@ func (l *live) LearnedRoutes(ctx context.Context, g *resource.Gateway) ([]arm.Ga
 		sortRoutes(rs)
 		sessions := l.planned(i.Node)
 		for _, r := range rs {
-			if s, learned := sessions[r.Session]; learned && s.LocalAS == s.PeerAS {
-				continue // a machine's address, learned from its host: not the gateway's business
+			if s, learned := sessions[r.Session]; learned && s.LocalAS == s.PeerAS || r.Class == plan.ClassConnected {
+				continue // a machine's address, learned from its host, or a neighbour's: not the gateway's business
 			}
 			rows = append(rows, gatewayRoute(i, r, sessions[r.Session]))
 		}

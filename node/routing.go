@@ -17,7 +17,7 @@ import (
 
 // Classes of routes that no plan names.
 const (
-	classConnected = "connected"
+	classConnected = plan.ClassConnected
 	// connectedWeight is above every routing weight (0..32000): a route to a neighbour is never overruled by what it announces.
 	connectedWeight = 65535
 )

@@ -107,6 +107,9 @@ type DomainState struct {
 	Paths    int
 }
 
+// ClassConnected marks the routes that a node has by itself: its own addresses' subnets and its neighbours.
+const ClassConnected = "connected"
+
 // Route is one path of a domain's table, for looking glasses.
 type Route struct {
 	Domain      string
