@@ -133,7 +133,7 @@ func (c *clients) checkRefusals(ctx context.Context, t *testing.T, o Order) {
 	if _, err := done(ctx, "delete the circuit", cdel, err); code(err) != "ConflictError" {
 		t.Errorf("deleting a provisioned circuit: %v", err)
 	}
-	if _, err := c.net.NewExpressRoutePortsClient().Get(ctx, o.Group, "port", nil); code(err) != "NotImplemented" {
+	if _, err := c.net.NewExpressRouteGatewaysClient().Get(ctx, o.Group, "gateway", nil); code(err) != "NotImplemented" {
 		t.Errorf("what is not there: %v; want NotImplemented", err)
 	}
 	bad := c.login
