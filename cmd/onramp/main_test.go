@@ -65,7 +65,7 @@ func TestExitCodes(t *testing.T) {
 		{"circuit list -o yaml", 2, "", "want table or json"},
 		{"circuit list --as ../king", 2, "", "want a role"},
 		{"circuit list --as king", 1, "", "king.json"},
-		{"circuit create x", 2, "", "--provider is needed"},
+		{"circuit create x", 2, "", "--bandwidth is needed"},
 		{"version x", 2, "", "want version"},
 		{"circuit list", 1, "", "read profile"},
 	} {
