@@ -8,6 +8,8 @@ LAB ?= labs/first-circuit.yaml
 PROGRAMS := bird:bird2 vtysh:frr ip:iproute2 iperf3:iperf3 tcpdump:tcpdump ethtool:ethtool ping:iputils-ping traceroute:traceroute ps:procps
 # The race detector links with a C compiler.
 COMPILER := gcc:gcc gcc:libc6-dev
+# What single tests use.
+READERS := python3:python3-minimal pdftotext:poppler-utils
 # A tree that git does not trust (another owner's) has no revision to stamp.
 VCS := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 export PATH := $(PATH):/usr/sbin:/sbin:/usr/local/go/bin
@@ -28,7 +30,7 @@ labs: deps build ## run every lab in labs/ to its end, one after the other
 	@scripts/labs
 
 test: deps build ## everything: vet, unit, repository and story tests, then the labs
-	@scripts/deps $(COMPILER)
+	@scripts/deps $(COMPILER) $(READERS)
 	@scripts/test
 
 az: ## tell the story with Azure's own command line (installs azure-cli, more than a gigabyte)
