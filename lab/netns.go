@@ -3,7 +3,6 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -208,13 +207,4 @@ func sysctl(name, value string) error {
 		return fmt.Errorf("sysctl %s=%s: %w", name, value, err)
 	}
 	return nil
-}
-
-// hardwareAddr is the MAC of an interface of the thread's namespace.
-func hardwareAddr(name string) (net.HardwareAddr, error) {
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		return nil, err
-	}
-	return l.Attrs().HardwareAddr, nil
 }

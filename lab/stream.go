@@ -174,23 +174,6 @@ func (s *stream) close() {
 	}
 }
 
-// received counts what has arrived so far, of both directions.
-func (s *stream) received() [2]int {
-	var n [2]int
-	for i, w := range s.ways {
-		w.mu.Lock()
-		for _, g := range w.got {
-			for _, ok := range g {
-				if ok {
-					n[i]++
-				}
-			}
-		}
-		w.mu.Unlock()
-	}
-	return n
-}
-
 // result counts one direction.
 func (w *oneWay) result() FlowReport {
 	w.mu.Lock()
