@@ -3,6 +3,7 @@ package node
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,11 +57,11 @@ func TestTwoCustomersWithEqualAddresses(t *testing.T) {
 		})
 		w.in("c"+c, "ping", "-c", "1", "-W", "2", "192.168.1.2")
 	}
-	for _, s := range a.report().Sessions {
-		if s.Received != 2 || s.Advertised != 1 {
-			t.Errorf("session %s: received %d, advertised %d", s.Name, s.Received, s.Advertised)
-		}
-	}
+	// The report follows the tables by up to a second.
+	w.wait("2 routes received and 1 advertised in each session of the report", 5*time.Second, func() bool {
+		ss := a.report().Sessions
+		return len(ss) == 2 && !slices.ContainsFunc(ss, func(s plan.SessionState) bool { return s.Received != 2 || s.Advertised != 1 })
+	})
 }
 
 // TestWrongKey: a wrong key gets nothing, the right one comes up as soon as the plan has it, and the other customer is not touched.
